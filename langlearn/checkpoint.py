@@ -1,0 +1,57 @@
+"""Training state on disk: safetensors and JSON, written beside and renamed, never pickled."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str = "optimizer") -> dict[str, torch.Tensor]:
+    """Every tensor of the optimizer's state under a flat name `prefix.group.index.key`."""
+    flat = {}
+    for g, group in enumerate(optimizer.param_groups):
+        for i, parameter in enumerate(group["params"]):
+            for key, value in optimizer.state.get(parameter, {}).items():
+                if value is not None:
+                    value = value if torch.is_tensor(value) else torch.tensor(value)
+                    flat[f"{prefix}.{g}.{i}.{key}"] = value.detach().cpu().contiguous()
+    return flat
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], prefix: str = "optimizer"
+) -> None:
+    """The inverse of `optimizer_tensors`, into an optimizer over the same parameters in the same order."""
+    for name, value in tensors.items():
+        if name.startswith(prefix + "."):
+            g, i, key = name[len(prefix) + 1 :].split(".", 2)
+            parameter = optimizer.param_groups[int(g)]["params"][int(i)]
+            # `step` stays on the CPU: that is where the stock optimizers keep it.
+            place = "cpu" if value.ndim == 0 else parameter.device
+            optimizer.state[parameter][key] = value.to(place, copy=True)
+
+
+def save(folder: Path, tensors: dict[str, torch.Tensor], meta: dict) -> Path:
+    """Write `folder` whole or not at all: `state.safetensors` and `meta.json`."""
+    folder = Path(folder)
+    beside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, beside / "state.safetensors")
+    (beside / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    for path in (beside / "state.safetensors", beside / "meta.json"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(beside, folder)
+    return folder
+
+
+def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """(tensors, meta) as `save` took them."""
+    folder = Path(folder)
+    return load_file(folder / "state.safetensors"), json.loads((folder / "meta.json").read_text(encoding="utf-8"))

@@ -1,0 +1,116 @@
+"""What Falcon needs on today's transformers, and nothing else does.
+
+1. Falcon's linear layers are `FalconLinear`, a subclass that bitsandbytes skips, so "4-bit" loading
+   quantises nothing. `quantisable()` swaps them for plain `nn.Linear` while the model is built.
+2. Stock attention lets packed examples read each other. Inside `packed(lengths)` every example attends
+   to itself alone, because attention is run on one example at a time: no mask that could be wrong.
+3. Stock attention misses every fused kernel (one key/value head meets all query heads, under a mask that
+   is always built). `FusedFalconAttention` expands keys and values without copying and asks for
+   `is_causal`; a mask is built only where padding or a cache makes it necessary.
+
+A packed batch holds whole examples end to end in one row, with no padding at all:
+
+    tokens        a0 a1 a2 b0 b1 c0 c1 c2 c3      input_ids     (1, 9)
+    position_ids   0  1  2  0  1  0  1  2  3      position_ids  (1, 9)
+    lengths        3        2     4               packed([3, 2, 4])
+"""
+
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from transformers.models.falcon import modeling_falcon
+from transformers.models.falcon.modeling_falcon import FalconAttention, apply_rotary_pos_emb
+
+FUSED = "falcon_fused"
+LINEARS_PER_LAYER = 4
+LINEAR_NAMES = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
+
+_packed_lengths: list[int] | None = None
+
+
+@contextmanager
+def packed(lengths: list[int] | None):
+    """Within, row 0 of every forward and backward holds examples of these `lengths`, end to end.
+
+    The backward pass belongs inside too: activation checkpointing runs attention again there.
+    `None` leaves attention as it is, so that callers need no second path.
+    """
+    global _packed_lengths
+    before, _packed_lengths = _packed_lengths, lengths
+    try:
+        yield
+    finally:
+        _packed_lengths = before
+
+
+@contextmanager
+def quantisable():
+    """Within, Falcon is built from plain `nn.Linear`, which bitsandbytes quantises and counts."""
+    stock = modeling_falcon.FalconLinear
+    modeling_falcon.FalconLinear = nn.Linear
+    try:
+        yield
+    finally:
+        modeling_falcon.FalconLinear = stock
+
+
+class FusedFalconAttention(FalconAttention):
+    """`FalconAttention` on a fused kernel; same weights, same results.
+
+    query: (batch, heads, length, head_dim); key and value: (batch, kv_heads, length, head_dim), expanded
+    to `heads` with stride 0. Alibi models take the stock path: their bias is a mask by nature.
+    """
+
+    def forward(
+        self,
+        hidden_states,
+        alibi,
+        attention_mask,
+        position_ids=None,
+        layer_past=None,
+        use_cache=False,
+        output_attentions=False,
+        position_embeddings=None,
+        **kwargs,
+    ):
+        if alibi is not None or output_attentions:
+            if _packed_lengths is not None:
+                raise ValueError("a Falcon with alibi cannot train on packed examples: set training.packing: false")
+            return super().forward(
+                hidden_states, alibi, attention_mask, position_ids, layer_past, use_cache, output_attentions,
+                position_embeddings, **kwargs,
+            )  # fmt: skip
+        batch, length, _ = hidden_states.shape
+        query, key, value = (x.transpose(1, 2) for x in self._split_heads(self.query_key_value(hidden_states)))
+        cos, sin = position_embeddings
+        query, key = apply_rotary_pos_emb(query, key, cos, sin)
+        if layer_past is not None:
+            key, value = layer_past.update(key, value, self.layer_idx)
+        key, value = (x.expand(-1, self.num_heads, -1, -1) for x in (key, value))
+
+        if _packed_lengths is None:
+            causal = attention_mask is None and length > 1
+            output = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, is_causal=causal)
+        else:
+            parts = zip(*(x.split(_packed_lengths, dim=2) for x in (query, key, value)), strict=True)
+            output = torch.cat([F.scaled_dot_product_attention(*part, is_causal=True) for part in parts], dim=2)
+        return self.dense(output.transpose(1, 2).reshape(batch, length, -1)), None
+
+
+def _mask_only_where_needed(*args, allow_is_causal_skip=True, config=None, **kwargs):
+    """Falcon forbids skipping the mask so that alibi can be added to it; without alibi there is no such need.
+    Inside `packed` the causal pattern is per example, and the mask would be wrong as well as useless."""
+    if _packed_lengths is not None:
+        return None
+    allowed = allow_is_causal_skip or not getattr(config, "alibi", False)
+    return sdpa_mask(*args, allow_is_causal_skip=allowed, config=config, **kwargs)
+
+
+AttentionInterface.register(FUSED, sdpa_attention_forward)
+AttentionMaskInterface.register(FUSED, _mask_only_where_needed)
+modeling_falcon.FALCON_ATTENTION_CLASSES[FUSED] = FusedFalconAttention
