@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+PLAIN_INT = "#int"
+
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str = "optimizer") -> dict[str, torch.Tensor]:
     """Every tensor of the optimizer's state under a flat name `prefix.group.index.key`."""
@@ -15,9 +17,10 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str = "optimizer
     for g, group in enumerate(optimizer.param_groups):
         for i, parameter in enumerate(group["params"]):
             for key, value in optimizer.state.get(parameter, {}).items():
-                if value is not None:
-                    value = value if torch.is_tensor(value) else torch.tensor(value)
+                if torch.is_tensor(value):
                     flat[f"{prefix}.{g}.{i}.{key}"] = value.detach().cpu().contiguous()
+                elif isinstance(value, int):  # bitsandbytes counts its steps in a plain int
+                    flat[f"{prefix}.{g}.{i}.{key}{PLAIN_INT}"] = torch.tensor(value)
     return flat
 
 
@@ -29,9 +32,12 @@ def restore_optimizer(
         if name.startswith(prefix + "."):
             g, i, key = name[len(prefix) + 1 :].split(".", 2)
             parameter = optimizer.param_groups[int(g)]["params"][int(i)]
-            # `step` stays on the CPU: that is where the stock optimizers keep it.
-            place = "cpu" if value.ndim == 0 else parameter.device
-            optimizer.state[parameter][key] = value.to(place, copy=True)
+            if key.endswith(PLAIN_INT):
+                optimizer.state[parameter][key.removesuffix(PLAIN_INT)] = int(value)
+            else:
+                # A scalar `step` stays on the CPU: that is where the stock optimizers keep it.
+                place = "cpu" if value.ndim == 0 else parameter.device
+                optimizer.state[parameter][key] = value.to(place, copy=True)
 
 
 def save(folder: Path, tensors: dict[str, torch.Tensor], meta: dict) -> Path:
@@ -55,3 +61,18 @@ def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """(tensors, meta) as `save` took them."""
     folder = Path(folder)
     return load_file(folder / "state.safetensors"), json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+
+
+def newest(parent: Path) -> Path | None:
+    """The newest whole `step-*` checkpoint; one that was being written when the power went is not a candidate."""
+    whole = sorted(p for p in Path(parent).glob("step-*") if (p / "meta.json").is_file() and p.suffix != ".partial")
+    return whole[-1] if whole else None
+
+
+def keep_newest(parent: Path, count: int) -> None:
+    for old in sorted(p for p in Path(parent).glob("step-*") if p.suffix != ".partial")[:-count]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(Path(path).read_text(encoding="utf-8"))

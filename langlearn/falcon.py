@@ -63,7 +63,7 @@ class FusedFalconAttention(FalconAttention):
     """`FalconAttention` on a fused kernel; same weights, same results.
 
     query: (batch, heads, length, head_dim); key and value: (batch, kv_heads, length, head_dim), expanded
-    to `heads` with stride 0. Alibi models take the stock path: their bias is a mask by nature.
+    to `heads` with stride 0. Not for alibi models, whose bias is a mask by nature: see `attention_for`.
     """
 
     def forward(
@@ -79,12 +79,7 @@ class FusedFalconAttention(FalconAttention):
         **kwargs,
     ):
         if alibi is not None or output_attentions:
-            if _packed_lengths is not None:
-                raise ValueError("a Falcon with alibi cannot train on packed examples: set training.packing: false")
-            return super().forward(
-                hidden_states, alibi, attention_mask, position_ids, layer_past, use_cache, output_attentions,
-                position_embeddings, **kwargs,
-            )  # fmt: skip
+            raise ValueError("alibi and output_attentions need the stock attention: attn_implementation='sdpa'")
         batch, length, _ = hidden_states.shape
         query, key, value = (x.transpose(1, 2) for x in self._split_heads(self.query_key_value(hidden_states)))
         cos, sin = position_embeddings
@@ -102,13 +97,17 @@ class FusedFalconAttention(FalconAttention):
         return self.dense(output.transpose(1, 2).reshape(batch, length, -1)), None
 
 
-def _mask_only_where_needed(*args, allow_is_causal_skip=True, config=None, **kwargs):
+def attention_for(config) -> str:
+    """The `attn_implementation` for this model's config: fused for Falcon with rotary positions, else stock SDPA."""
+    return FUSED if config.model_type == "falcon" and not config.alibi else "sdpa"
+
+
+def _mask_only_where_needed(*args, allow_is_causal_skip=True, **kwargs):
     """Falcon forbids skipping the mask so that alibi can be added to it; without alibi there is no such need.
     Inside `packed` the causal pattern is per example, and the mask would be wrong as well as useless."""
     if _packed_lengths is not None:
         return None
-    allowed = allow_is_causal_skip or not getattr(config, "alibi", False)
-    return sdpa_mask(*args, allow_is_causal_skip=allowed, config=config, **kwargs)
+    return sdpa_mask(*args, allow_is_causal_skip=True, **kwargs)
 
 
 AttentionInterface.register(FUSED, sdpa_attention_forward)

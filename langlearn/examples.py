@@ -1,0 +1,200 @@
+"""A case → token ids and labels; many → steps, each step → micro-batches under a token budget.
+
+One example (· = -100: no loss; labels are masked by position, never by token id, so EOS is learned):
+
+    Question: Ankle pain …\nAnswer:   Lateral ankle sprain …  <EOS>
+    ·         ·    ·     ·  ·          L       a     s        EOS      labels
+
+A step is a fixed list of cases for a given seed, epoch and batch size: however many devices share it, and however
+it is cut into micro-batches, the sum of its losses over its supervised tokens is the same.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from langlearn import prompts
+from langlearn.cases import Case
+from langlearn.config import Training
+from langlearn.errors import UserError
+
+IGNORE = -100  # PyTorch's ignore_index
+
+
+@dataclass(frozen=True)
+class Example:
+    """input_ids: prompt + answer + EOS; the first `prompt_length` of them carry no loss."""
+
+    input_ids: tuple[int, ...]
+    prompt_length: int
+    cut: bool = False
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return (IGNORE,) * self.prompt_length + self.input_ids[self.prompt_length :]
+
+    @property
+    def supervised(self) -> int:
+        return len(self.input_ids) - self.prompt_length
+
+
+@dataclass(frozen=True)
+class Batch:
+    """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where.
+    Padded (models whose attention is not ours): attention_mask tells right padding, lengths is None."""
+
+    input_ids: torch.Tensor
+    labels: torch.Tensor
+    position_ids: torch.Tensor | None
+    attention_mask: torch.Tensor | None
+    lengths: list[int] | None
+    supervised: int
+    tokens: int
+
+    def to(self, device) -> "Batch":
+        moved = {
+            name: value.to(device)
+            for name in ("input_ids", "labels", "position_ids", "attention_mask")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **moved)
+
+
+class Encoder:
+    """Cases → examples with one tokenizer; the ids of a text are computed once."""
+
+    def __init__(self, tokenizer, max_length: int):
+        if tokenizer.eos_token_id is None:
+            raise UserError("the tokenizer has no EOS token: answers would never stop; choose another base model")
+        self.tokenizer, self.max_length = tokenizer, max_length
+        self._ids: dict[str, tuple[int, ...]] = {}
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        if text not in self._ids:
+            self._ids[text] = tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        return self._ids[text]
+
+    def example(self, case: Case, context: Sequence[Case] = (), answer: str | None = None) -> Example:
+        """The case below as many whole `context` cases as fit, first ones first; then, if need be, the answer is cut
+        (and says so): a cut answer has no EOS, since it did not end there."""
+        ending = self.ids(prompts.answer_text(answer or case.completion)) + (self.tokenizer.eos_token_id,)
+        kept = list(context)
+        while True:
+            start = self.ids(prompts.context_prompt(case.prompt, kept))
+            if len(start) + len(ending) <= self.max_length or not kept:
+                break
+            kept.pop()
+        room = self.max_length - len(start)
+        if room < 1:
+            raise UserError(
+                f"row {case.row}: its prompt alone has {len(start)} tokens, training.max_length is {self.max_length}\n"
+                "raise training.max_length or shorten the case"
+            )
+        return Example(start + ending[:room], len(start), cut=len(ending) > room)
+
+
+def steps_of_epoch(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of the cases of each optimiser step of an epoch: shuffled from (seed, epoch), the last may be short."""
+    order = list(range(count))
+    random.Random(f"order-{seed}-{epoch}").shuffle(order)
+    return [order[i : i + batch_size] for i in range(0, count, batch_size)]
+
+
+def shares(examples: Sequence[Example], ranks: int) -> list[list[Example]]:
+    """Split a step over `ranks` so that each computes about as many tokens: longest first, to the lightest."""
+    piles: list[list[Example]] = [[] for _ in range(ranks)]
+    for example in sorted(examples, key=lambda e: -len(e.input_ids)):
+        min(piles, key=lambda pile: sum(len(e.input_ids) for e in pile)).append(example)
+    return piles
+
+
+def micro_batches(
+    examples: Sequence[Example], budget: int, packed: bool, pad_id: int, count: int | None = None
+) -> Iterator[Batch]:
+    """Cut into batches that compute at most `budget` tokens each (a longer single example goes alone), or of
+    exactly `count` examples. Padded batches are grouped by length, so that little padding is computed."""
+    rest = list(examples) if packed else sorted(examples, key=lambda e: len(e.input_ids))
+    while rest:
+        taken: list[Example] = []
+        while rest and (not taken or _fits(taken, rest[0], budget, packed, count)):
+            taken.append(rest.pop(0))
+        yield _packed(taken) if packed else _padded(taken, pad_id)
+
+
+def _fits(taken: list[Example], another: Example, budget: int, packed: bool, count: int | None) -> bool:
+    if count is not None:
+        return len(taken) < count
+    sizes = [len(e.input_ids) for e in (*taken, another)]
+    return (sum(sizes) if packed else max(sizes) * len(sizes)) <= budget
+
+
+def _packed(examples: list[Example]) -> Batch:
+    lengths = [len(e.input_ids) for e in examples]
+    return Batch(
+        input_ids=torch.tensor([[i for e in examples for i in e.input_ids]]),
+        labels=torch.tensor([[i for e in examples for i in e.labels]]),
+        position_ids=torch.cat([torch.arange(n) for n in lengths])[None],
+        attention_mask=None,
+        lengths=lengths,
+        supervised=sum(e.supervised for e in examples),
+        tokens=sum(lengths),
+    )
+
+
+def _padded(examples: list[Example], pad_id: int) -> Batch:
+    width = max(len(e.input_ids) for e in examples)
+
+    def rows(values, fill):
+        return torch.tensor([[*v, *[fill] * (width - len(v))] for v in values])
+
+    return Batch(
+        input_ids=rows([e.input_ids for e in examples], pad_id),
+        labels=rows([e.labels for e in examples], IGNORE),
+        position_ids=None,
+        attention_mask=rows([[1] * len(e.input_ids) for e in examples], 0),
+        lengths=None,
+        supervised=sum(e.supervised for e in examples),
+        tokens=sum(len(e.input_ids) for e in examples),
+    )
+
+
+class Curriculum:
+    """What a training case looks like in a given epoch: alone, below its true neighbours, or below distractors.
+
+    Retrieval-augmented fine-tuning (Zhang et al. 2024, RAFT): `retrieval_share` of the prompts hold `k` retrieved
+    cases in the template that answers; of those, `distractor_share` hold near cases of other conditions only.
+    `neighbours[i]` lists what retrieval brings for case i, best first, never the case itself.
+    """
+
+    def __init__(self, cases: list[Case], neighbours: list[list[Case]], encoder: Encoder, training: Training, k: int):
+        self.cases, self.neighbours, self.encoder, self.training, self.k = cases, neighbours, encoder, training, k
+
+    def example(self, index: int, epoch: int) -> Example:
+        case = self.cases[index]
+        draw = random.Random(f"context-{self.training.seed}-{epoch}-{case.id}")
+        if not self.neighbours or draw.random() >= self.training.retrieval_share:
+            return self.encoder.example(case)
+        found = self.neighbours[index]
+        if draw.random() < self.training.distractor_share:
+            context = [n for n in found if differs(n, case)][: self.k]
+        else:
+            context = found[: self.k]
+        return self.encoder.example(case, context, cited(case, context))
+
+
+def differs(neighbour: Case, case: Case) -> bool:
+    """Whether a neighbour is about another condition; without labels nobody knows, and the nearest are left out."""
+    condition = case.labels.get("condition")
+    return condition is None or neighbour.labels.get("condition") != condition
+
+
+def cited(case: Case, context: Sequence[Case]) -> str:
+    """The completion, its first sentence citing the case of the same condition: [n] is n in the prompt."""
+    condition = case.labels.get("condition")
+    for number, each in enumerate(context, start=1):
+        if condition and each.labels.get("condition") == condition:
+            first, stop, rest = case.completion.partition(". ")
+            return f"{first} [{number}]{stop}{rest}" if stop else f"{first.rstrip('.')} [{number}]."
+    return case.completion

@@ -1,0 +1,109 @@
+"""Prompts → answers that stop by themselves: one at a time as they are written, or many at once."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import StoppingCriteria, TextStreamer
+from transformers.utils import logging as transformers_logging
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One answer. stopped: it ended with EOS, not at the length limit. Seconds are of the whole batch."""
+
+    text: str
+    tokens: int
+    stopped: bool
+    seconds_to_first: float
+    seconds: float
+
+
+class _Clock(StoppingCriteria):
+    """Never stops anything: notes when the first token was there."""
+
+    def __init__(self):
+        self.start, self.first = time.perf_counter(), None
+
+    def __call__(self, input_ids, scores, **kwargs):
+        self.first = self.first or time.perf_counter() - self.start
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+class _Stream(TextStreamer):
+    """Hands finished words to a function instead of printing them."""
+
+    def __init__(self, tokenizer, on_text: Callable[[str], None]):
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self.on_text = on_text
+
+    def on_finalized_text(self, text: str, stream_end: bool = False):
+        if text:
+            self.on_text(text)
+
+
+@torch.no_grad()
+def generate(
+    model,
+    tokenizer,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    on_text: Callable[[str], None] | None = None,
+) -> list[Generated]:
+    """Answers to `prompts`, left-padded into one batch; `on_text` streams the (only) prompt's words as they come.
+
+    Greedy at temperature 0. The prompts are encoded with special tokens taken as plain text, so that a case
+    cannot end the prompt for the model.
+    """
+    if on_text and len(prompts) != 1:
+        raise ValueError("only a single prompt can be streamed")
+    rows = [tokenizer(p, add_special_tokens=False, split_special_tokens=True).input_ids for p in prompts]
+    width = max(map(len, rows))
+    device = next(model.parameters()).device
+    pad = tokenizer.pad_token_id
+    input_ids = torch.tensor([[pad] * (width - len(r)) + list(r) for r in rows], device=device)
+    attention_mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows], device=device)
+    clock = _Clock()
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        output = model.generate(
+            input_ids=input_ids,
+            attention_mask=attention_mask if len(set(map(len, rows))) > 1 else torch.ones_like(input_ids),
+            max_new_tokens=max_new_tokens,
+            do_sample=temperature > 0,
+            temperature=temperature if temperature > 0 else None,
+            top_p=None,
+            top_k=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=pad,
+            use_cache=True,
+            streamer=_Stream(tokenizer, on_text) if on_text else None,
+            stopping_criteria=[clock],
+        )
+    finally:
+        transformers_logging.set_verbosity(before)
+    seconds = time.perf_counter() - clock.start
+    answers = []
+    for row in output[:, width:].tolist():
+        stopped = tokenizer.eos_token_id in row
+        ids = row[: row.index(tokenizer.eos_token_id)] if stopped else row
+        text = tokenizer.decode(ids, skip_special_tokens=True).strip()
+        answers.append(Generated(text, len(ids), stopped, clock.first or seconds, seconds))
+    return answers
+
+
+def generate_many(model, tokenizer, prompts: Sequence[str], max_new_tokens: int, batch_size: int = 16, progress=None):
+    """Answers in the order of `prompts`, computed in batches of similar length."""
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    answers: list[Generated | None] = [None] * len(prompts)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = generate(model, tokenizer, [prompts[i] for i in chosen], max_new_tokens)
+        for i, answer in zip(chosen, batch, strict=True):
+            answers[i] = answer
+        if progress:
+            progress(len(chosen))
+    return answers

@@ -1,0 +1,77 @@
+"""Small real parts that the tests share: a real Falcon, a real tokenizer, a corpus."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+EOS = "<|endoftext|>"
+
+
+def save_tokenizer(folder, texts):
+    """A byte-level BPE of about 400 entries trained on `texts`."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=[EOS], initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, bos_token=EOS, model_max_length=2048)
+    wrapped.save_pretrained(folder)
+    return wrapped
+
+
+COMPLAINTS = [
+    ("a sore throat", "streptococcal pharyngitis", "penicillin and rest"),
+    ("a twisted ankle", "lateral ankle sprain", "rest, ice, compression and elevation"),
+    ("a burning sensation when passing urine", "urinary tract infection", "nitrofurantoin and fluids"),
+    ("wheeze after running", "exercise-induced asthma", "a salbutamol inhaler before sport"),
+]
+
+
+def corpus_rows() -> list[tuple[str, str, str]]:
+    """24 cases, four conditions with six presentations each: (Prompt, Completion, condition)."""
+    people = ["A 20-year-old man", "A 35-year-old nurse", "A boy of 9", "A retired teacher, 71,", "A farmer", "A runner"]
+    rows = []
+    for complaint, condition, treatment in COMPLAINTS:
+        for number, person in enumerate(people):
+            prompt = f"{person} comes on day {number + 1} with {complaint}; pulse {70 + number}/min. What is it?"
+            completion = f"The likely diagnosis is {condition}. Treatment is {treatment}."
+            rows.append((prompt, completion, condition))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def tiny_falcon(tmp_path_factory):
+    """Folder of a random multi-query Falcon (2 layers of 64) and its tokenizer, as safetensors."""
+    from transformers import FalconConfig, FalconForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-falcon")
+    tokenizer = save_tokenizer(folder, [text for row in corpus_rows() for text in row])
+    torch.manual_seed(0)
+    config = FalconConfig(
+        vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=4, multi_query=True,
+        parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False, max_position_embeddings=2048,
+        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    FalconForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory):
+    """CSV file with `corpus_rows()`."""
+    import csv
+
+    path = tmp_path_factory.mktemp("corpus") / "cases.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Prompt", "Completion", "condition"])
+        writer.writerows(corpus_rows())
+    return path

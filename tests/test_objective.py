@@ -1,0 +1,89 @@
+"""The loss: the stock model's own number, however it is chunked, packed or padded."""
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
+from langlearn import falcon, objective
+from langlearn.cases import Case
+from langlearn.examples import Encoder, micro_batches
+
+
+@pytest.fixture(scope="module")
+def examples(tiny_falcon):
+    encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), max_length=200)
+    return [encoder.example(Case(str(n), "cough " * n, "rest " * (9 - n), n, {})) for n in range(1, 9)]
+
+
+def stock_loss(model, examples) -> float:
+    """Each example alone, through the model's own loss."""
+    total = 0.0
+    for e in examples:
+        ids, labels = torch.tensor([e.input_ids]), torch.tensor([e.labels])
+        total += model(ids, labels=labels).loss.item() * e.supervised
+    return total
+
+
+def fused(folder):
+    with falcon.quantisable():
+        return AutoModelForCausalLM.from_pretrained(folder, attn_implementation=falcon.FUSED)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("chunk", [5, 1024])
+def test_falcon_loss_equals_the_stock_loss(tiny_falcon, examples, packed, chunk, monkeypatch):
+    monkeypatch.setattr(objective, "CHUNK", chunk)
+    model, total = fused(tiny_falcon), 0.0
+    for batch in micro_batches(examples, 150, packed, pad_id=0):
+        with objective.packed(batch):
+            total += objective.answer_loss(model, batch).item()
+    assert total == pytest.approx(stock_loss(AutoModelForCausalLM.from_pretrained(tiny_falcon), examples), rel=1e-5)
+
+
+def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_falcon, examples):
+    gradients = []
+    for budget in (60, 10_000):
+        model = fused(tiny_falcon)
+        for batch in micro_batches(examples, budget, True, pad_id=0):
+            with objective.packed(batch):
+                objective.answer_loss(model, batch).backward()
+        gradients.append(model.transformer.h[0].mlp.dense_h_to_4h.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        GPT2LMHeadModel(GPT2Config(vocab_size=500, n_embd=32, n_layer=2, n_head=2, n_positions=256)),
+        LlamaForCausalLM(
+            LlamaConfig(vocab_size=500, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                        num_attention_heads=2, max_position_embeddings=256)
+        ),
+    ],
+    ids=["gpt2", "llama"],
+)  # fmt: skip
+def test_other_models_in_padded_batches_equal_their_stock_loss(model, examples):
+    model.eval()
+    total = sum(objective.answer_loss(model, b).item() for b in micro_batches(examples, 150, False, pad_id=0))
+    assert total == pytest.approx(stock_loss(model, examples), rel=1e-5)
+
+
+def test_checkpointed_attention_is_recomputed_inside_the_packing(tiny_falcon, examples):
+    gradients = []
+    for checkpointing in (False, True):
+        model = fused(tiny_falcon)
+        model.train()
+        if checkpointing:
+            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        for batch in micro_batches(examples, 10_000, True, pad_id=0):
+            with objective.packed(batch):
+                objective.answer_loss(model, batch).backward()
+        gradients.append(model.transformer.h[0].self_attention.query_key_value.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
