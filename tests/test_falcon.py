@@ -103,6 +103,16 @@ def test_no_mask_is_built_for_an_unpadded_batch(monkeypatch):
     assert seen == [(None, True)] * 2
 
 
+def test_the_bfloat16_shortcut_on_a_cpu_equals_the_fused_kernel():
+    query, key, value = (torch.randn(2, heads, 50, 16, dtype=torch.bfloat16) for heads in (4, 1, 1))
+    exact = F.scaled_dot_product_attention(
+        query.double(), key.double().expand(-1, 4, -1, -1), value.double().expand(-1, 4, -1, -1), is_causal=True
+    )
+    shortcut = falcon.causal_attention(query, key, value)
+    assert shortcut.dtype == torch.bfloat16
+    torch.testing.assert_close(shortcut.double(), exact, atol=2e-2, rtol=2e-2)
+
+
 def test_the_fused_kernel_is_reached():
     _, ours = falcons("multi-query")
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:

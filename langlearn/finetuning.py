@@ -1,0 +1,240 @@
+"""One fine-tuning from corpus to published adapter: what `medical_diagnosis_gpu.py` tells, step by step."""
+
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from langlearn import checkpoint, falcon, generation, launch, model, prompts, record
+from langlearn.cases import Case, Corpus
+from langlearn.config import Config
+from langlearn.examples import Curriculum, Encoder, Example
+from langlearn.trainlog import TrainLog, clock
+from langlearn.training import Run, Setup, peak_memory
+
+NEIGHBOURS = 12  # retrieved per training case; distractors are drawn from those of other conditions
+
+
+@dataclass
+class Lesson:
+    """What is learned from and what it is measured on."""
+
+    curriculum: Curriculum
+    held_out: list[Example]
+
+    def lengths(self) -> list[int]:
+        """Token lengths of the first epoch's training examples."""
+        count = len(self.curriculum.cases)
+        return [len(self.curriculum.example(i, epoch=0).input_ids) for i in range(count)]
+
+
+def prepare(
+    config: Config, corpus: Corpus, train: list[Case], held_out: list[Case], tokenizer, with_neighbours: bool = True
+) -> Lesson:
+    """Training cases below their retrieved neighbours, held-out cases in the form in which they will be asked.
+
+    No held-out case is ever retrieved, and no case for itself. Without neighbours (for a plan, before the index
+    exists) random cases stand in: their lengths are what counts.
+    """
+    training, k = config.training, config.answering.k
+    encoder = Encoder(tokenizer, training.max_length)
+    near_train: list[list[Case]] = []
+    near_held: list[list[Case]] = [[] for _ in held_out]
+    if training.retrieval_share and k:
+        if with_neighbours:
+            near_train, near_held = _neighbours(config, corpus, train, held_out)
+        else:
+            near_train = [[train[(i + j) % len(train)] for j in range(1, NEIGHBOURS + 1)] for i in range(len(train))]
+    curriculum = Curriculum(train, near_train, encoder, training, k)
+    sample = held_out[: training.eval_cases]
+    examples = [encoder.example(case, near[:k]) for case, near in zip(sample, near_held, strict=False)]
+    return Lesson(curriculum, examples)
+
+
+def _neighbours(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]):
+    from langlearn.embedding import Embedder
+    from langlearn.index import open_index
+    from langlearn.retrieval import Retriever
+
+    embedder = Embedder(config.index.embedder, batch_size=config.index.batch_size)
+    retriever = Retriever(open_index(Path(config.index.folder), corpus, embedder), embedder, config.answering.mode)
+    hidden = {case.id for case in held_out}
+    found = retriever.search_many(
+        [c.prompt for c in train], NEIGHBOURS, exclude=[hidden | {case.id} for case in train]
+    )  # fmt: skip
+    asked = retriever.search_many([c.prompt for c in held_out], config.answering.k, exclude=[hidden] * len(held_out))
+    return [[h.case for h in hits] for hits in found], [[h.case for h in hits] for hits in asked]
+
+
+def fine_tune(
+    config: Config, plan, ranks: launch.Ranks, log: TrainLog, lesson: Lesson, corpus: Corpus, tokenizer, fresh: bool
+) -> dict:
+    """Load, ask, train, ask again, publish. Returns what run.json holds."""
+    started = time.time()
+    output = Path(config.training.output)
+    folder = output.with_name(output.name + ".checkpoints")
+    if fresh and ranks.is_main:
+        shutil.rmtree(folder, ignore_errors=True)
+    launch.barrier(ranks)
+    identity = model.base_identity(config.model)
+    base = model.load_base(config.model, ranks.device, plan.dtype, plan.activation_checkpointing)
+    expected, quantised = model.count_quantised(base)
+    if config.model.quantization == "nf4":
+        log.say(f"{quantised} of {expected} linear layers are 4-bit")
+    questions = config.training.diagnostic_questions
+    before = _ask_once(base, tokenizer, questions, config, folder, ranks, log)
+
+    tuned = model.add_adapter(base, config.adapter, config.training.seed)
+    trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
+    log.say(f"adapter: {trainable:,} trainable parameters")
+    setup = Setup(
+        device=ranks.device,
+        dtype=plan.dtype,
+        packed=falcon.attention_for(base.config) == falcon.FUSED,
+        tokens_per_micro_batch=plan.tokens_per_micro_batch,
+        optimizer=plan.optimizer,
+        cases_per_micro_batch=config.training.per_device_train_batch_size,
+    )
+    run = Run(
+        tuned, lesson.curriculum, lesson.held_out, config.training, setup, ranks, log, folder,
+        fingerprint=fingerprint(config, corpus, identity, plan),
+    )  # fmt: skip
+    progress = run.train()
+    after = _answers(tuned, tokenizer, questions, config, plan.dtype) if ranks.is_main else []
+    for question, answer in zip(questions, after, strict=False):
+        log.say(f"after   Q: {question}\n        A: {answer}")
+
+    took = max(progress.seconds, 1e-9)
+    document = {
+        "base_model": identity,
+        "profile": config.profile,
+        "method": "qlora" if config.model.quantization == "nf4" else "lora",
+        "quantization": {
+            "bits": 4 if config.model.quantization == "nf4" else 16 if plan.dtype != torch.float32 else 32,
+            "linear_layers_expected": expected,
+            "linear_layers_found": quantised,
+        },
+        "trainable_parameters": trainable,
+        "data": {
+            "file": config.data.cases,
+            "sha256": corpus.sha256,
+            "cases": len(corpus.cases),
+            "skipped": len(corpus.skipped),
+            "duplicates": corpus.duplicates,
+        },
+        "split": {
+            "train": len(lesson.curriculum.cases),
+            "held_out": len(lesson.held_out),
+            "train_share": config.data.train_share,
+            "seed": config.data.seed,
+        },
+        "batch": {
+            "T": config.training.per_device_train_batch_size,
+            "E": config.training.per_device_eval_batch_size,
+            "S": config.training.gradient_accumulation_steps,
+            "cases_per_step": config.training.batch_size,
+        },
+        "hardware": plan.hardware.as_dict(),
+        "plan": plan.as_dict(),
+        "steps": progress.step,
+        "epochs": progress.step / run.steps_per_epoch,
+        "tokens": progress.tokens,
+        "supervised_tokens": progress.supervised_tokens,
+        "seconds": progress.seconds,
+        "tokens_per_second": progress.tokens / took,
+        "peak_memory_bytes": peak_memory(ranks.device),
+        "final": progress.last,
+        "evaluation": {
+            "before": progress.evaluations[0]["loss"],
+            "after": progress.best_loss if config.training.early_stopping_patience else progress.evaluations[-1]["loss"],
+            "best_step": progress.best_step,
+            "history": progress.evaluations,
+        },
+        "diagnostic": [
+            {"question": q, "before": b, "after": a} for q, b, a in zip(questions, before, after, strict=False)
+        ],
+        "versions": record.versions(),
+        "config": config.as_dict(),
+        "started": started,
+        "finished": time.time(),
+    }
+    if ranks.is_main:
+        record.publish(output, tuned, tokenizer, document)
+        shutil.rmtree(folder, ignore_errors=True)
+    launch.barrier(ranks)
+    return document
+
+
+def fingerprint(config: Config, corpus: Corpus, identity: dict, plan) -> dict:
+    """What must be the same for a checkpoint to go on: all that decides the result, nothing about the machine."""
+    training = asdict(config.training)
+    for name in ("output", "save_minutes", "tokens_per_micro_batch", "activation_checkpointing"):
+        training.pop(name)
+    return {
+        "base model": identity["sha256"],
+        "quantization": config.model.quantization,
+        "dtype": str(plan.dtype),
+        "corpus": corpus.sha256,
+        **{f"data.{k}": v for k, v in asdict(config.data).items() if k != "cases"},
+        **{f"adapter.{k}": v for k, v in asdict(config.adapter).items()},
+        **{f"training.{k}": v for k, v in training.items()},
+        "answering.k": config.answering.k,
+    }
+
+
+def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, log: TrainLog) -> list[str]:
+    """The untrained base's answers; an interrupted run asked already and kept them."""
+    if not ranks.is_main:
+        return []
+    kept = folder / "before.json"
+    if checkpoint.newest(folder) is not None and kept.is_file():
+        return checkpoint.read_json(kept)["answers"]
+    answers = _answers(base, tokenizer, questions, config, None)
+    for question, answer in zip(questions, answers, strict=True):
+        log.say(f"before  Q: {question}\n        A: {answer}")
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_json(kept, {"answers": answers})
+    return answers
+
+
+def _answers(asked, tokenizer, questions: list[str], config: Config, dtype: torch.dtype | None) -> list[str]:
+    if not questions:
+        return []
+    texts = [prompts.question_prompt(q) for q in questions]
+    device = next(asked.parameters()).device.type
+    with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype in (torch.bfloat16, torch.float16)):
+        return [a.text for a in generation.generate(asked, tokenizer, texts, config.answering.max_new_tokens)]
+
+
+def opening(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]) -> str:
+    lines = [
+        f"profile {config.profile}: {config.profile_reason}",
+        f"corpus {config.data.cases}: {len(corpus.cases)} cases, {len(train)} to train, {len(held_out)} held out",
+    ]
+    if corpus.skipped:
+        rows = ", ".join(f"row {row} ({why})" for row, why in corpus.skipped[:3])
+        more = ", …" if len(corpus.skipped) > 3 else ""
+        lines.append(f"skipped {len(corpus.skipped)} bad rows: {rows}{more}")
+    if corpus.duplicates:
+        lines.append(f"dropped {corpus.duplicates} duplicate cases")
+    return "\n".join(lines)
+
+
+def closing(run: dict) -> str:
+    last, evaluation = run["final"], run["evaluation"]
+    predicted = run["plan"].get("predicted_peak_bytes")
+    memory = f"peak memory {run['peak_memory_bytes'] / 2**30:.2f} GiB"
+    if predicted:
+        memory += f" (predicted {predicted / 2**30:.2f})"
+    return "\n".join(
+        [
+            f"{run['steps']} steps, {run['epochs']:.2f} epochs in {clock(run['seconds'])}: "
+            f"{run['tokens_per_second']:.0f} tokens/s, {memory}",
+            f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, "
+            f"learning rate {last['learning_rate']:.2e}",
+            f"held-out loss {evaluation['before']:.4f} before, {evaluation['after']:.4f} after",
+            f"adapter in {run['config']['training']['output']}/ — ask it: python run_query.py",
+        ]
+    )

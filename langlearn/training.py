@@ -1,0 +1,334 @@
+"""The run itself: steps, evaluation, checkpoints, resume.
+
+One optimiser step, on every rank alike:
+
+    cases of the step → examples → this rank's share → micro-batches → gradients of (summed loss / supervised tokens of
+    the whole step) → summed over ranks → clipped → AdamW
+
+Nothing in it depends on how many ranks there are or how large a micro-batch is, and randomness is drawn from
+(seed, step, rank): so two GPUs train as one, a step can be repeated with smaller micro-batches when memory runs out,
+and an interrupted run continues exactly.
+"""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+import torch
+
+from langlearn import checkpoint, launch, objective
+from langlearn.config import Training
+from langlearn.errors import UserError
+from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
+from langlearn.trainlog import TrainLog, clock
+
+KEPT_CHECKPOINTS = 2
+
+
+@dataclass
+class Progress:
+    """Where the run is; with the adapter's and optimizer's tensors it is all that a resume needs."""
+
+    step: int = 0
+    tokens: int = 0
+    supervised_tokens: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = 0
+    evaluations: list[dict] = field(default_factory=list)
+    last: dict = field(default_factory=dict)
+    stopped_early: bool = False
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the plan decided for this machine."""
+
+    device: torch.device
+    dtype: torch.dtype
+    packed: bool
+    tokens_per_micro_batch: int
+    optimizer: str
+    cases_per_micro_batch: int | None = None
+
+
+class Run:
+    """Trains `model`'s adapter on `curriculum`; `evaluate()` gives the mean loss (nats a token) on held-out cases."""
+
+    def __init__(
+        self,
+        model,
+        curriculum: Curriculum,
+        held_out: Sequence[Example],
+        training: Training,
+        setup: Setup,
+        ranks: launch.Ranks,
+        log: TrainLog,
+        folder: Path,
+        fingerprint: dict,
+    ):
+        self.model, self.curriculum, self.held_out = model, curriculum, list(held_out)
+        self.training, self.setup, self.ranks, self.log = training, setup, ranks, log
+        self.folder, self.fingerprint = folder, fingerprint
+        self.budget = setup.tokens_per_micro_batch
+        self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = make_optimizer(setup.optimizer, self.parameters.values(), training)
+        self.scaler = torch.amp.GradScaler(setup.device.type, enabled=setup.dtype == torch.float16)
+        self.steps_per_epoch = math.ceil(len(curriculum.cases) / training.batch_size)
+        self.steps = max(1, math.ceil(self.steps_per_epoch * training.num_train_epochs))
+        self.progress = Progress()
+        self.best: dict[str, torch.Tensor] = {}
+
+    # The story ------------------------------------------------------------------------------------------------
+
+    def train(self) -> Progress:
+        """Run to the end, from the newest checkpoint if there is one. Ctrl-C saves and raises KeyboardInterrupt."""
+        self.resume()
+        if self.progress.step == 0:
+            self.evaluate_and_keep_best()
+        saved = time.monotonic()
+        self.model.train()
+        with interruptible() as interrupted:
+            while self.progress.step < self.steps and not self.progress.stopped_early:
+                self.step()
+                if self.progress.step % self.steps_per_epoch == 0 or self.progress.step == self.steps:
+                    self.evaluate_and_keep_best()
+                    self.stop_if_no_better()
+                    self.save()
+                    saved = time.monotonic()
+                stop, due = launch.any_rank(
+                    self.ranks, interrupted(), time.monotonic() - saved > 60 * self.training.save_minutes
+                )
+                if due or stop:
+                    self.save()
+                    saved = time.monotonic()
+                if stop:
+                    self.log.pause_bar()
+                    self.log.say(f"interrupted at step {self.progress.step}/{self.steps}: saved")
+                    raise KeyboardInterrupt
+        self.log.pause_bar()
+        self.restore_best()
+        self.model.eval()
+        return self.progress
+
+    def step(self) -> None:
+        """One optimiser step, repeated with half the micro-batch where memory runs out."""
+        began, p = time.perf_counter(), self.progress
+        epoch, index = divmod(p.step, self.steps_per_epoch)
+        chosen = steps_of_epoch(
+            len(self.curriculum.cases), self.training.batch_size, self.training.seed, epoch
+        )[index]  # fmt: skip
+        examples = [self.curriculum.example(i, epoch) for i in chosen]
+        supervised = sum(e.supervised for e in examples)
+        while (loss := self.gradients(examples, supervised)) is None:
+            self.halve_budget(examples)
+        rate = learning_rate(p.step, self.steps, self.training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.training.max_grad_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+        tokens = sum(len(e.input_ids) for e in examples)
+        took = time.perf_counter() - began
+        p.step += 1
+        p.tokens += tokens
+        p.supervised_tokens += supervised
+        p.seconds += took
+        p.last = {"loss": loss, "grad_norm": float(norm), "learning_rate": rate}
+        self.log.step(
+            step=p.step, steps=self.steps, epoch=p.step / self.steps_per_epoch, **p.last,
+            tokens_per_second=tokens / took, peak_memory_bytes=peak_memory(self.setup.device),
+            seconds_left=p.seconds / p.step * (self.steps - p.step),
+        )  # fmt: skip
+
+    def gradients(self, examples: list[Example], supervised: int) -> float | None:
+        """Mean loss of the step, its gradient left on the parameters of every rank; None if memory ran out."""
+        torch.manual_seed((self.training.seed * 1_000_003 + self.progress.step) * 1024 + self.ranks.rank)
+        mine = shares(examples, self.ranks.world_size)[self.ranks.rank]
+        total, out_of_memory = torch.zeros((), device=self.setup.device), False
+        try:
+            for batch in self.batches(mine, self.setup.cases_per_micro_batch):
+                with objective.packed(batch):
+                    with self.autocast():
+                        loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
+                    self.scaler.scale(loss).backward()
+                total += loss.detach()
+        except torch.OutOfMemoryError:
+            out_of_memory = True
+        if launch.any_rank(self.ranks, out_of_memory)[0]:
+            self.optimizer.zero_grad(set_to_none=True)
+            return None
+        self.sum_gradients()
+        return launch.sum_across(self.ranks, total).item()
+
+    def sum_gradients(self) -> None:
+        """One flat all-reduce: the adapter is small, and a single message keeps the ranks in step."""
+        for parameter in self.parameters.values():
+            if parameter.grad is None:  # a rank without examples in a short last step
+                parameter.grad = torch.zeros_like(parameter)
+        if self.ranks.world_size > 1:
+            grads = [p.grad for p in self.parameters.values()]
+            flat = launch.sum_across(self.ranks, torch.cat([g.flatten() for g in grads]))
+            for grad, summed in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+                grad.copy_(summed.view_as(grad))
+
+    def halve_budget(self, examples: list[Example]) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        longest = max(len(e.input_ids) for e in examples)
+        if self.budget <= longest:
+            raise UserError(
+                f"out of memory on a single example of {longest} tokens\n"
+                "lower training.max_length, set training.activation_checkpointing: on, or use a larger GPU"
+            )
+        self.budget = max(self.budget // 2, 1)
+        self.log.pause_bar()
+        self.log.say(
+            f"out of memory at step {self.progress.step + 1}: micro-batches halved to {self.budget} tokens, the batch of "
+            f"{len(examples)} cases kept, the step repeated"
+        )
+
+    # Evaluation -----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def evaluate(self) -> float:
+        """Mean loss of the held-out answers, nats a supervised token."""
+        self.model.eval()
+        total = torch.zeros((), dtype=torch.float64, device=self.setup.device)
+        mine = shares(self.held_out, self.ranks.world_size)[self.ranks.rank]
+        for batch in self.batches(mine, self.training.per_device_eval_batch_size):
+            with objective.packed(batch), self.autocast():
+                total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
+        self.model.train()
+        return launch.sum_across(self.ranks, total).item() / sum(e.supervised for e in self.held_out)
+
+    def evaluate_and_keep_best(self) -> None:
+        p, loss = self.progress, self.evaluate()
+        p.evaluations.append({"step": p.step, "epoch": p.step / self.steps_per_epoch, "loss": loss})
+        self.log.pause_bar()
+        self.log.record("evaluation", **p.evaluations[-1])
+        self.log.say(f"evaluation at step {p.step}/{self.steps}: loss {loss:.4f} on {len(self.held_out)} held-out cases")
+        if loss < p.best_loss:
+            p.best_loss, p.best_step = loss, p.step
+            self.best = {n: v.detach().clone() for n, v in self.parameters.items()}
+
+    def stop_if_no_better(self) -> None:
+        p, patience = self.progress, self.training.early_stopping_patience
+        since = sum(e["step"] > p.best_step for e in p.evaluations)
+        if patience and since >= patience and p.step < self.steps:
+            p.stopped_early = True
+            self.log.say(f"stopped early: no better evaluation in {since}; the best was at step {p.best_step}")
+
+    def restore_best(self) -> None:
+        """The adapter that is kept is the best one evaluated, unless early stopping is off."""
+        if self.training.early_stopping_patience and self.best and self.progress.best_step != self.progress.step:
+            self.log.say(f"the adapter of step {self.progress.best_step} is kept: it evaluated best")
+            with torch.no_grad():
+                for name, value in self.best.items():
+                    self.parameters[name].copy_(value)
+
+    # Checkpoints ----------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        if self.ranks.is_main:
+            tensors = {f"adapter.{n}": p for n, p in self.parameters.items()}
+            tensors |= {f"best.{n}": v for n, v in self.best.items()}
+            tensors |= checkpoint.optimizer_tensors(self.optimizer)
+            meta = {"progress": asdict(self.progress), "fingerprint": self.fingerprint, "budget": self.budget}
+            meta["scaler"] = self.scaler.state_dict()
+            checkpoint.save(self.folder / f"step-{self.progress.step:08d}", tensors, meta)
+            checkpoint.keep_newest(self.folder, KEPT_CHECKPOINTS)
+        launch.barrier(self.ranks)
+
+    def resume(self) -> None:
+        newest = checkpoint.newest(self.folder)
+        if newest is None:
+            return
+        tensors, meta = checkpoint.load(newest)
+        refuse_other_run(meta["fingerprint"], self.fingerprint, self.folder)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(tensors[f"adapter.{name}"])
+        checkpoint.restore_optimizer(self.optimizer, tensors)
+        self.best = {n: tensors[f"best.{n}"].to(p.device) for n, p in self.parameters.items() if f"best.{n}" in tensors}
+        self.progress, self.budget = Progress(**meta["progress"]), meta["budget"]
+        if meta["scaler"]:
+            self.scaler.load_state_dict(meta["scaler"])
+        self.log.say(f"resumed at step {self.progress.step}/{self.steps} after {clock(self.progress.seconds)}")
+
+    # Small parts ----------------------------------------------------------------------------------------------
+
+    def batches(self, examples, count):
+        return micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count)
+
+    def autocast(self):
+        if self.setup.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.setup.device.type, dtype=self.setup.dtype)
+
+
+def learning_rate(step: int, steps: int, training: Training) -> float:
+    """Linear warm-up over `warmup` of the steps, then half a cosine to zero."""
+    warm = math.ceil(training.warmup * steps)
+    if step < warm:
+        return training.learning_rate * (step + 1) / warm
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def make_optimizer(name: str, parameters, training: Training) -> torch.optim.Optimizer:
+    parameters = list(parameters)
+    settings = {"lr": training.learning_rate, "weight_decay": training.weight_decay}
+    if name == "paged_adamw_8bit":
+        import bitsandbytes as bnb
+
+        return bnb.optim.PagedAdamW8bit(parameters, **settings)
+    return torch.optim.AdamW(parameters, **settings, fused=True)
+
+
+def refuse_other_run(found: dict, mine: dict, folder: Path) -> None:
+    """Raises UserError if the interrupted run in `folder` had other settings, naming the first that differs."""
+    for key in sorted(mine.keys() | found.keys()):
+        if found.get(key) != mine.get(key):
+            raise UserError(
+                f"{folder} holds an interrupted run with {key} {found.get(key)!r}, now it is {mine.get(key)!r}\n"
+                "set it back to resume that run, or pass --fresh to drop it and start anew"
+            )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most this process allocated on the GPU, or the most it held in memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@contextmanager
+def interruptible():
+    """Ctrl-C and SIGTERM ask for a stop at the next step's end; a second Ctrl-C stops at once."""
+    asked = []
+
+    def ask(number, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+

@@ -1,0 +1,118 @@
+"""The run's own promises, in one process: memory that runs out, early stopping, schedules, checkpoints."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from langlearn import checkpoint, launch, model, objective, training
+from langlearn.cases import read
+from langlearn.config import Adapter, Data, Model, Training
+from langlearn.errors import UserError
+from langlearn.examples import Curriculum, Encoder
+from langlearn.trainlog import TrainLog
+
+
+@pytest.fixture
+def make_run(tiny_falcon, tiny_corpus, tmp_path):
+    def make(budget=4096, **settings):
+        settings = {"batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3, "retrieval_share": 0.0, **settings}
+        chosen = Training(**settings)
+        base = model.load_base(Model(base=str(tiny_falcon)), "cpu", torch.float32)
+        tuned = model.add_adapter(base, Adapter(dropout=0.0), seed=0)
+        encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), 256)
+        cases = read(Data(cases=str(tiny_corpus))).cases
+        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw")
+        return training.Run(
+            tuned, Curriculum(cases[:20], [], encoder, chosen, 0), [encoder.example(c) for c in cases[20:]], chosen,
+            setup, launch.init(), TrainLog(tmp_path / "logs"), tmp_path / "checkpoints", {"seed": 1},
+        )  # fmt: skip
+
+    return make
+
+
+def test_a_step_that_runs_out_of_memory_is_repeated_with_half_the_micro_batch(make_run, monkeypatch, tmp_path):
+    calm = make_run()
+    calm.train()
+    run, real = make_run(budget=4096), objective.answer_loss
+
+    def scarce(tuned, batch):
+        if batch.tokens > 300 and torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("no room")
+        return real(tuned, batch)
+
+    monkeypatch.setattr(objective, "answer_loss", scarce)
+    run.folder = tmp_path / "other"
+    run.train()
+    assert run.budget == 256
+    assert "micro-batches halved" in (tmp_path / "logs" / "train.log").read_text()
+    for name, value in calm.parameters.items():
+        torch.testing.assert_close(run.parameters[name], value, atol=1e-4, rtol=0)
+
+
+def test_memory_too_small_for_one_example_is_the_users_to_mend(make_run, monkeypatch):
+    def never(tuned, batch):
+        raise torch.OutOfMemoryError("no room")
+
+    run = make_run()
+    monkeypatch.setattr(objective, "answer_loss", never)
+    with pytest.raises(UserError, match="single example"):
+        run.step()
+
+
+def test_early_stopping_keeps_the_best_adapter(make_run, monkeypatch):
+    run = make_run(num_train_epochs=9, early_stopping_patience=2)
+    losses, kept = iter([5.0, 4.0, 4.5, 4.6, 9.0]), []
+
+    def evaluate():
+        kept.append({n: p.detach().clone() for n, p in run.parameters.items()})
+        return next(losses)
+
+    monkeypatch.setattr(run, "evaluate", evaluate)
+    progress = run.train()
+    assert progress.stopped_early and len(progress.evaluations) == 4
+    assert all(torch.equal(run.parameters[n], kept[1][n]) for n in run.parameters)
+    assert not torch.equal(kept[1][n := next(iter(kept[1]))], kept[3][n])
+
+
+def test_the_learning_rate_warms_up_and_ends_near_zero():
+    settings = Training(learning_rate=1.0, warmup=0.1)
+    rates = [training.learning_rate(step, 100, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[10] == 1.0
+    assert rates[9:] == sorted(rates[9:], reverse=True) and 0 < rates[-1] < 0.001
+
+
+def test_a_checkpoint_half_written_is_never_the_newest(make_run):
+    run = make_run()
+    run.progress.step = 3
+    run.save()
+    (run.folder / "step-00000009.partial").mkdir()
+    (run.folder / "step-00000009.partial" / "meta.json").write_text("{}")
+    assert checkpoint.newest(run.folder).name == "step-00000003"
+
+
+def test_a_resumed_optimizer_has_its_moments_back(make_run):
+    run = make_run()
+    run.step()
+    run.save()
+    other = make_run()
+    other.resume()
+    for mine, theirs in zip(run.parameters.values(), other.parameters.values(), strict=True):
+        assert torch.equal(run.optimizer.state[mine]["exp_avg"], other.optimizer.state[theirs]["exp_avg"])
+        assert run.optimizer.state[mine]["step"] == other.optimizer.state[theirs]["step"] == 1
+
+
+def test_only_the_newest_checkpoints_are_kept(make_run):
+    run = make_run()
+    for step in range(1, 6):
+        run.progress.step = step
+        run.save()
+    assert [p.name for p in sorted(run.folder.iterdir())] == ["step-00000004", "step-00000005"]
+
+
+def test_the_metrics_never_hold_the_text_of_a_case(make_run, tmp_path):
+    make_run(num_train_epochs=1).train()
+    for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines():
+        assert not any(isinstance(v, str) and v not in ("step", "evaluation") for v in json.loads(line).values())
+    assert "day 1" not in (tmp_path / "logs" / "train.log").read_text()
