@@ -8,7 +8,6 @@
 Ctrl-C saves; the same command goes on from there and ends with the same adapter.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +25,9 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # load_tokenizer.py fetched everything: a run touches no network
-    from langlearn import cases, config, hardware, launch
+    from langlearn import cases, config, hardware, launch, quiet
 
+    quiet.libraries()  # and no network: load_tokenizer.py fetched everything
     settings, options = config.load(argv, Options, prog="medical_diagnosis_gpu.py")
     machine = hardware.describe()
     if not options.plan:
@@ -40,6 +39,7 @@ def main(argv: list[str]) -> None:
 
     base_config = model.load_config(settings.model)
     tokenizer = model.load_tokenizer(settings.model)
+    settings.training.batch_size = finetuning.cases_per_step(settings.training, hardware.rank_count(machine))
     lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, with_neighbours=not options.plan)
     plan = hardware.plan(settings, machine, base_config, lesson.lengths())
     if options.plan:

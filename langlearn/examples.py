@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from langlearn import prompts
+from langlearn import evidence, prompts
 from langlearn.cases import Case
 from langlearn.config import Training
 from langlearn.errors import UserError
@@ -76,16 +76,15 @@ class Encoder:
             self._ids[text] = tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
         return self._ids[text]
 
-    def example(self, case: Case, context: Sequence[Case] = (), answer: str | None = None) -> Example:
-        """The case below as many whole `context` cases as fit, first ones first; then, if need be, the answer is cut
-        (and says so): a cut answer has no EOS, since it did not end there."""
-        ending = self.ids(prompts.answer_text(answer or case.completion)) + (self.tokenizer.eos_token_id,)
-        kept = list(context)
-        while True:
-            start = self.ids(prompts.context_prompt(case.prompt, kept))
-            if len(start) + len(ending) <= self.max_length or not kept:
-                break
-            kept.pop()
+    def example(self, case: Case, context: Sequence[Case] = ()) -> Example:
+        """The case below as many whole `context` cases as fit, in the very prompt that `run_query.py` builds; the answer
+        cites the first of its own condition. An answer that does not fit is cut, has no EOS, and says so."""
+        longest = self._ending(cited(case, context, always=True))
+        try:
+            fitted = evidence.fit_cases(case.prompt, context, self.tokenizer, self.max_length, len(longest))
+            start, ending = self.ids(fitted.prompt), self._ending(cited(case, fitted.cases))
+        except UserError:  # prompt and answer do not fit together
+            start, ending = self.ids(prompts.question_prompt(case.prompt)), self._ending(case.completion)
         room = self.max_length - len(start)
         if room < 1:
             raise UserError(
@@ -93,6 +92,9 @@ class Encoder:
                 "raise training.max_length or shorten the case"
             )
         return Example(start + ending[:room], len(start), cut=len(ending) > room)
+
+    def _ending(self, answer: str) -> tuple[int, ...]:
+        return self.ids(prompts.answer_text(answer)) + (self.tokenizer.eos_token_id,)
 
 
 def steps_of_epoch(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -181,7 +183,7 @@ class Curriculum:
             context = [n for n in found if differs(n, case)][: self.k]
         else:
             context = found[: self.k]
-        return self.encoder.example(case, context, cited(case, context))
+        return self.encoder.example(case, context)
 
 
 def differs(neighbour: Case, case: Case) -> bool:
@@ -190,11 +192,13 @@ def differs(neighbour: Case, case: Case) -> bool:
     return condition is None or neighbour.labels.get("condition") != condition
 
 
-def cited(case: Case, context: Sequence[Case]) -> str:
-    """The completion, its first sentence citing the case of the same condition: [n] is n in the prompt."""
+def cited(case: Case, context: Sequence[Case], always: bool = False) -> str:
+    """The completion, its first sentence citing the case of the same condition: [n] is n in the prompt. `always`: cite
+    the last one anyway, for the longest that the answer can become."""
     condition = case.labels.get("condition")
     for number, each in enumerate(context, start=1):
-        if condition and each.labels.get("condition") == condition:
+        same = condition and each.labels.get("condition") == condition
+        if same or (always and number == len(context)):
             first, stop, rest = case.completion.partition(". ")
             return f"{first} [{number}]{stop}{rest}" if stop else f"{first.rstrip('.')} [{number}]."
     return case.completion

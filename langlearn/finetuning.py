@@ -9,7 +9,7 @@ import torch
 
 from langlearn import checkpoint, falcon, generation, launch, model, prompts, record
 from langlearn.cases import Case, Corpus
-from langlearn.config import Config
+from langlearn.config import Config, Training
 from langlearn.examples import Curriculum, Encoder, Example
 from langlearn.trainlog import TrainLog, clock
 from langlearn.training import Run, Setup, peak_memory
@@ -28,6 +28,14 @@ class Lesson:
         """Token lengths of the first epoch's training examples."""
         count = len(self.curriculum.cases)
         return [len(self.curriculum.example(i, epoch=0).input_ids) for i in range(count)]
+
+
+def cases_per_step(training: Training, ranks: int) -> int:
+    """Cases of an optimiser step over all ranks: the T/E/S triple's T x S x ranks where it is given, else batch_size."""
+    triple = (training.per_device_train_batch_size, training.gradient_accumulation_steps)
+    if triple == (None, None):
+        return training.batch_size
+    return (triple[0] or 1) * (triple[1] or 1) * ranks
 
 
 def prepare(

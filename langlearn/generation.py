@@ -1,4 +1,9 @@
-"""Prompts → answers that stop by themselves: one at a time as they are written, or many at once."""
+"""Prompts → answers that stop by themselves: one at a time as they are written, or many at once.
+
+Prompt lookup (Saxena 2023): an answer repeats phrases of the cases above it, so what followed the last two tokens
+there is proposed, and one forward pass checks all of it. Several tokens come for the price of one; which ones is
+decided by the model as before.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from transformers import StoppingCriteria, TextStreamer
 from transformers.utils import logging as transformers_logging
+
+LOOKUP_TOKENS = 10
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,18 @@ class _Clock(StoppingCriteria):
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
 
+class _Until(StoppingCriteria):
+    """Stops a single answer once it holds `text`."""
+
+    def __init__(self, tokenizer, text: str, prompt_tokens: int):
+        self.tokenizer, self.text, self.prompt_tokens = tokenizer, text, prompt_tokens
+
+    def __call__(self, input_ids, scores, **kwargs):
+        recent = max(self.prompt_tokens, input_ids.shape[1] - LOOKUP_TOKENS - len(self.text))
+        found = self.text in self.tokenizer.decode(input_ids[0, recent:])
+        return torch.tensor([found], device=input_ids.device)
+
+
 class _Stream(TextStreamer):
     """Hands finished words to a function instead of printing them."""
 
@@ -51,21 +70,27 @@ def generate(
     max_new_tokens: int,
     temperature: float = 0.0,
     on_text: Callable[[str], None] | None = None,
+    until: str | None = None,
+    lookup: bool | None = None,
 ) -> list[Generated]:
     """Answers to `prompts`, left-padded into one batch; `on_text` streams the (only) prompt's words as they come.
 
-    Greedy at temperature 0. The prompts are encoded with special tokens taken as plain text, so that a case
-    cannot end the prompt for the model.
+    Greedy at temperature 0. A single answer also ends where it would write `until`. `lookup` None takes prompt lookup
+    where its answers are the same (see `lookup_is_exact`). The prompts are encoded with special tokens taken as plain
+    text, so that a case cannot end the prompt for the model.
     """
-    if on_text and len(prompts) != 1:
-        raise ValueError("only a single prompt can be streamed")
+    if (on_text or until or lookup) and len(prompts) != 1:
+        raise ValueError("only a single prompt can be streamed, ended by a text, or looked up in")
     rows = [tokenizer(p, add_special_tokens=False, split_special_tokens=True).input_ids for p in prompts]
     width = max(map(len, rows))
     device = next(model.parameters()).device
     pad = tokenizer.pad_token_id
     input_ids = torch.tensor([[pad] * (width - len(r)) + list(r) for r in rows], device=device)
     attention_mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows], device=device)
+    if lookup is None:
+        lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
     clock = _Clock()
+    criteria = [clock, _Until(tokenizer, until, width)] if until else [clock]
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -81,7 +106,8 @@ def generate(
             pad_token_id=pad,
             use_cache=True,
             streamer=_Stream(tokenizer, on_text) if on_text else None,
-            stopping_criteria=[clock],
+            stopping_criteria=criteria,
+            prompt_lookup_num_tokens=LOOKUP_TOKENS if lookup else None,
         )
     finally:
         transformers_logging.set_verbosity(before)
@@ -90,9 +116,17 @@ def generate(
     for row in output[:, width:].tolist():
         stopped = tokenizer.eos_token_id in row
         ids = row[: row.index(tokenizer.eos_token_id)] if stopped else row
-        text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-        answers.append(Generated(text, len(ids), stopped, clock.first or seconds, seconds))
+        text = tokenizer.decode(ids, skip_special_tokens=True)
+        if until and until in text:
+            text, stopped = text[: text.index(until)], True
+        answers.append(Generated(text.strip(), len(ids), stopped, clock.first or seconds, seconds))
     return answers
+
+
+def lookup_is_exact(model) -> bool:
+    """Whether checking several tokens at once picks the same ones: in float32, where rounding decides no argmax."""
+    device = next(model.parameters()).device.type
+    return model.get_input_embeddings().weight.dtype == torch.float32 and not torch.is_autocast_enabled(device)
 
 
 def generate_many(model, tokenizer, prompts: Sequence[str], max_new_tokens: int, batch_size: int = 16, progress=None):

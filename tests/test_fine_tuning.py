@@ -26,7 +26,7 @@ def command(base, corpus, folder, *more) -> list[str]:
         "training.num_train_epochs": 2,
         "training.learning_rate": 0.002,
         "training.max_length": 256,
-        "training.save_minutes": 0,
+        "training.save_minutes": 1e-6,
         "index.folder": folder / "index",
         "logs.folder": folder / "logs",
         "answering.max_new_tokens": 8,

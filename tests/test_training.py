@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from langlearn import checkpoint, launch, model, objective, training
+from langlearn import checkpoint, finetuning, launch, model, objective, training
 from langlearn.cases import read
 from langlearn.config import Adapter, Data, Model, Training
 from langlearn.errors import UserError
@@ -74,6 +74,12 @@ def test_early_stopping_keeps_the_best_adapter(make_run, monkeypatch):
     assert progress.stopped_early and len(progress.evaluations) == 4
     assert all(torch.equal(run.parameters[n], kept[1][n]) for n in run.parameters)
     assert not torch.equal(kept[1][n := next(iter(kept[1]))], kept[3][n])
+
+
+def test_the_triple_of_batch_sizes_counts_over_all_devices():
+    assert finetuning.cases_per_step(Training(batch_size=16), ranks=2) == 16
+    triple = Training(per_device_train_batch_size=1, gradient_accumulation_steps=4)
+    assert finetuning.cases_per_step(triple, ranks=1) == 4 and finetuning.cases_per_step(triple, ranks=2) == 8
 
 
 def test_the_learning_rate_warms_up_and_ends_near_zero():

@@ -1,0 +1,288 @@
+"""From this machine, the config and the examples, a plan: every choice with its reason, and the memory it takes."""
+
+import io
+import math
+import os
+import statistics
+from dataclasses import dataclass, replace
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from langlearn import falcon, memory
+from langlearn.config import Config
+from langlearn.errors import UserError
+from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, rank_count, refuse_unusable
+
+__all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
+
+SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
+SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 4096  # tokens computed at once
+ENOUGH = 2048  # below this, unpacking the weights costs more than computing activations twice
+SCORED = ("cpu", torch.bfloat16)  # where falcon.causal_attention computes all heads' scores in one product
+GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the run will do on this machine. `reasons` are (choice, value, why), in the order they are shown."""
+
+    profile: str
+    hardware: Hardware
+    device: str
+    dtype: torch.dtype
+    quantization: str
+    ranks: int
+    attention: str
+    activation_checkpointing: bool
+    tokens_per_micro_batch: int
+    optimizer: str
+    memory: memory.Memory
+    reasons: tuple[tuple[str, str, str], ...]
+
+    @property
+    def predicted_peak_bytes(self) -> int:
+        """What the run will measure: on CUDA the memory that torch allocates, on a CPU all of the process."""
+        return self.memory.allocated if self.device == "cuda" else self.memory.total
+
+    def as_dict(self) -> dict:
+        """For run.json."""
+        simple = ("profile", "device", "quantization", "ranks", "attention", "activation_checkpointing",
+                  "tokens_per_micro_batch", "optimizer", "predicted_peak_bytes")  # fmt: skip
+        return {name: getattr(self, name) for name in simple} | {
+            "dtype": _name(self.dtype),
+            "memory": self.memory.as_dict(),
+            "reasons": [list(row) for row in self.reasons],
+        }
+
+    def table(self) -> str:
+        """The choices, their reasons and the memory they take, in 80 columns."""
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(max_width=18)
+        table.add_column(ratio=1)
+        for row in self.reasons:
+            table.add_row(*row)
+        console = Console(file=io.StringIO(), width=80, color_system=None, highlight=False, markup=False)
+        console.print(table)
+        return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -> Plan:
+    """The plan for fine-tuning a model of `model_config` (transformers) on examples of these token `lengths`.
+
+    Raises UserError where this machine cannot do it, with what could.
+    """
+    refuse_unusable(hardware)
+    shape, ranks = memory.shape_of(model_config), rank_count(hardware)
+    dtype, dtype_why = choose_dtype(config.model.dtype, hardware)
+    optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware.device)
+    targets = config.adapter.target_modules
+    load, room = _load(config, lengths or [config.training.max_length], ranks), _room(hardware, ranks)
+    attention = falcon.attention_for(model_config)
+    scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == SCORED
+    step = memory.Step(
+        hardware.device, dtype, config.model.quantization, optimizer, config.adapter.r, config.adapter.dropout,
+        tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
+        scored_length=load.usual if scored else 0,
+    )  # fmt: skip
+    step, tokens, step_why = _fit(config, shape, step, load, room)
+    peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
+    reasons = (
+        ("profile", config.profile, config.profile_reason),
+        ("device", hardware.device, str(hardware)),
+        ("ranks", str(ranks), _ranks_why(hardware, ranks)),
+        ("dtype", _name(dtype), dtype_why),
+        ("weights", step.quantization, _weights_why(shape, step)),
+        ("attention", attention, _attention_why(attention, scored)),
+        ("optimizer", optimizer, optimizer_why),
+        ("recomputation", "on" if step.checkpointing else "off", step_why),
+        ("tokens at once", f"{tokens:,}", load.why(tokens)),
+        ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
+    )
+    return Plan(
+        config.profile, hardware, hardware.device, dtype, step.quantization, ranks, attention, step.checkpointing,
+        tokens, optimizer, peak, reasons,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Load:
+    """What one device computes: tokens of its longest example, of the example that a token is usually in, of its
+    fullest step as it is likely to come and at worst; and what the config fixes."""
+
+    longest: int
+    usual: int
+    likely: int
+    worst: int
+    asked: int | None
+    cases: int | None
+
+    def sizes(self, largest: int) -> list[int]:
+        """Micro-batch budgets to try, largest first; the longest example fits into each."""
+        if self.asked or self.cases:
+            return [self.asked or self.worst]
+        powers = [largest >> n for n in range((largest // SMALLEST).bit_length())]
+        return [*(n for n in powers if n > self.longest), self.longest]
+
+    def at_once(self, tokens: int, fullest: int) -> int:
+        """Tokens that a micro-batch of this budget really holds, if the fullest step has so many."""
+        return min(max(tokens, self.longest), fullest)
+
+    def why(self, tokens: int) -> str:
+        if self.asked:
+            return "training.tokens_per_micro_batch asks for it"
+        if self.cases:
+            return f"training.per_device_train_batch_size: {self.cases} cases at once"
+        fullest = f"the fullest step has about {self.likely:,} on one device"
+        return f"{fullest}: computed in one go" if tokens >= self.likely else f"the most that fits; {fullest}"
+
+
+def _load(config: Config, lengths: list[int], ranks: int) -> _Load:
+    training = config.training
+    count = min(training.per_device_train_batch_size or math.ceil(training.batch_size / ranks), len(lengths))
+    worst = sum(sorted(lengths)[-count:])
+    # Steps are drawn at random: three standard deviations above the mean is the fullest of a few hundred.
+    likely = count * statistics.fmean(lengths) + 3 * math.sqrt(count) * statistics.pstdev(lengths)
+    likely = min(worst, max(max(lengths), math.ceil(likely)))
+    usual = round(sum(n * n for n in lengths) / sum(lengths))
+    cases = training.per_device_train_batch_size
+    return _Load(max(lengths), usual, likely, worst, training.tokens_per_micro_batch, cases)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Memory (bytes) that one rank may use, and whose it is."""
+
+    free: int
+    where: str
+    owner: str
+    largest_step: int
+
+    def holds(self, peak: memory.Memory) -> bool:
+        return peak.total <= SAFE_SHARE * self.free
+
+
+def _room(hardware: Hardware, ranks: int) -> _Room:
+    here = int(os.environ.get("LOCAL_WORLD_SIZE") or ranks)
+    if hardware.gpus:
+        smallest = min(hardware.gpus, key=lambda gpu: gpu.free)
+        sharing = math.ceil(here / len(hardware.gpus))
+        where = "on the GPU" if here == 1 else "on each GPU" if sharing == 1 else "for each rank"
+        return _Room(smallest.free // sharing, where, smallest.name, LARGEST)
+    return _Room(hardware.memory_free // here, "here" if here == 1 else "for each rank", "this machine", LARGEST_ON_CPU)
+
+
+def _fit(config: Config, shape: memory.Shape, step: memory.Step, load: _Load, room: _Room):
+    """(the step with or without recomputation, tokens at once, why)."""
+    asked, kept, again = config.training.activation_checkpointing, step, replace(step, checkpointing=True)
+
+    def largest(each: memory.Step) -> int:
+        return next((n for n in sizes if room.holds(memory.peak(shape, each, load.at_once(n, load.worst)))), 0)
+
+    sizes = load.sizes(room.largest_step)
+    least = memory.peak(shape, kept if asked == "off" else again, load.longest)
+    if not room.holds(least):
+        _refuse_too_small(config, least, load, room)
+    if asked != "auto":
+        chosen = again if asked == "on" else kept
+        return chosen, largest(chosen) or sizes[-1], "training.activation_checkpointing asks for it"
+    fit = largest(kept)
+    if fit >= min(ENOUGH, load.worst):
+        return kept, fit, "memory holds what the backward pass needs: nothing is computed twice"
+    if largest(again) > fit:
+        few = f"only {fit:,} tokens" if fit else "less than the longest example"
+        return again, largest(again), f"without it {few} would fit at once"
+    return (kept, fit, "it would not let more fit") if fit else (again, sizes[-1], "without it even less fits")
+
+
+def _refuse_too_small(config: Config, least: memory.Memory, load: _Load, room: _Room):
+    needed = least.total / SAFE_SHARE / GIB
+    size = next((f"a GPU with {size} GiB" for size in GPU_SIZES if size > needed * 1.02), "a larger GPU")
+    remedies = [
+        (config.training.activation_checkpointing == "off", "set training.activation_checkpointing: auto"),
+        (config.model.quantization == "none", "set model.quantization: nf4"),
+        (config.profile != "tiny", "use --profile tiny"),
+        (True, size if room.largest_step == LARGEST else f"a machine with {math.ceil(needed) + 1} GiB free"),
+    ]
+    raise UserError(
+        f"{config.model.base} needs {_gib(least.total)} (weights {_gib(least.weights)}, a step of one "
+        f"{load.longest}-token example); {room.owner} has {_gib(room.free)} free\n"
+        + ", or ".join(text for applies, text in remedies if applies)
+    )
+
+
+def choose_dtype(asked: str, hardware: Hardware) -> tuple[torch.dtype, str]:
+    """(compute dtype, why); `asked` is model.dtype. Raises UserError where this machine lacks it."""
+    if not hardware.gpus:
+        if asked == "float16":
+            raise UserError("model.dtype is float16: a CPU computes bfloat16 or float32; use auto")
+        if asked != "auto":
+            return getattr(torch, asked), "model.dtype asks for it"
+        if hardware.bf16_unit:
+            return torch.bfloat16, f"this CPU computes it in hardware ({hardware.bf16_unit})"
+        return torch.float32, "this CPU has no bfloat16 unit (AMX or AVX512_BF16)"
+    oldest = min(hardware.gpus, key=lambda gpu: gpu.capability)
+    capability = ".".join(map(str, oldest.capability))
+    if asked == "bfloat16" and oldest.capability < (8, 0):
+        raise UserError(f"model.dtype is bfloat16: {oldest.name} ({capability}) lacks it (8.0 has it); use auto")
+    if asked != "auto":
+        return getattr(torch, asked), "model.dtype asks for it"
+    if oldest.capability >= (8, 0):
+        return torch.bfloat16, f"compute capability {capability} (8.0 and newer have it)"
+    if oldest.capability >= (7, 0):
+        return torch.float16, f"compute capability {capability} has no bfloat16; the adapter stays float32"
+    return torch.float32, f"compute capability {capability} computes float16 far slower"
+
+
+def _optimizer(asked: str, device: str) -> tuple[str, str]:
+    if asked == "paged_adamw_8bit" and device == "cpu":
+        raise UserError("training.optimizer is paged_adamw_8bit: that needs a CUDA GPU; use auto")
+    if asked != "auto":
+        return asked, "training.optimizer asks for it"
+    if device == "cuda":
+        return "paged_adamw_8bit", "2 bytes of state for a parameter, moved to the host when memory is short"
+    return "adamw", "fused; 8 bytes of state for a parameter"
+
+
+def _ranks_why(hardware: Hardware, ranks: int) -> str:
+    if "WORLD_SIZE" in os.environ or "LANG_LEARN_RANKS" in os.environ:
+        return "as launched"
+    if not hardware.gpus:
+        return "one process uses every core"
+    return "the one visible GPU" if ranks == 1 else "one process for each visible GPU; CUDA_VISIBLE_DEVICES chooses"
+
+
+def _attention_why(attention: str, scored: bool) -> str:
+    if attention != falcon.FUSED:
+        return "torch's scaled_dot_product_attention"
+    if scored:
+        return "one product of all query heads with the one key head: the fastest on this CPU"
+    return "keys and values are expanded without a copy, so that a fused kernel takes them"
+
+
+def _weights_why(shape: memory.Shape, step: memory.Step) -> str:
+    wide = memory.weights_bytes(shape, "none", step.compute_bytes) / GIB
+    if step.quantization == "none":
+        return f"model.quantization asks for it: {wide:.2f} GiB"
+    layers = sum(each.count for each in shape.linears)
+    narrow = memory.weights_bytes(shape, "nf4", step.compute_bytes) / GIB
+    return f"{layers} linear layers in 4-bit: {narrow:.2f} GiB instead of {wide:.2f}"
+
+
+def _parts(peak: memory.Memory) -> str:
+    biggest = "logits" if peak.logits > peak.working_set else "working set"
+    parts = {
+        "weights": peak.weights, "adapter": peak.adapter, "optimizer": peak.optimizer, "activations": peak.activations,
+        biggest: max(peak.logits, peak.working_set), "overhead": peak.overhead,
+    }  # fmt: skip
+    return ", ".join(f"{name} {size / GIB:.2f}" for name, size in parts.items())
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

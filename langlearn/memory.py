@@ -1,0 +1,210 @@
+"""How much memory a fine-tuning step takes, from the shapes of a model alone: no weight is loaded.
+
+Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3):
+
+    weights      4-bit linears, everything else in the compute dtype
+    adapter      float32 LoRA matrices, their gradients, the best so far, copies in the compute dtype
+    optimizer    its state for the adapter
+    activations  what the forward pass keeps for the backward pass
+    peak of      the logits of a chunk of supervised tokens, or one layer's working set: never both at once
+    overhead     what is there before the model is: the CUDA context, or Python and its libraries
+"""
+
+import re
+from dataclasses import asdict, dataclass
+
+import torch
+
+GIB = 2**30
+NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
+CHUNK = 1024  # supervised tokens whose logits exist at once (objective.CHUNK)
+LOGIT_BYTES = 12  # float32 log-softmax, its gradient and the gradient of the logits
+OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
+CUDA_CONTEXT = int(0.6 * GIB)
+NCCL_BUFFERS = int(0.25 * GIB)
+PYTHON_LIBRARIES = int(1.0 * GIB)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer of a transformer block: its last name, its sizes, and how many the whole model has."""
+
+    name: str
+    inputs: int
+    outputs: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a model decides its memory. `norms` counts the layer norms of all blocks, `other` the parameters
+    outside the linears of the blocks."""
+
+    falcon: bool
+    layers: int
+    hidden: int
+    heads: int
+    head_dim: int
+    kept_kv_heads: int
+    mlp_width: int
+    gated: bool
+    norms: int
+    vocabulary: int
+    linears: tuple[Linear, ...]
+    other: int
+
+    @property
+    def linear_parameters(self) -> int:
+        return sum(each.inputs * each.outputs * each.count for each in self.linears)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of a step."""
+
+    weights: int
+    adapter: int
+    optimizer: int
+    activations: int
+    logits: int
+    working_set: int
+    overhead: int
+
+    @property
+    def allocated(self) -> int:
+        """Without the overhead: what `torch.cuda.max_memory_allocated` reports."""
+        return self.total - self.overhead
+
+    @property
+    def total(self) -> int:
+        fixed = self.weights + self.adapter + self.optimizer + self.activations + self.overhead
+        return fixed + max(self.logits, self.working_set)
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self) | {"total": self.total}
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a step is computed. `targets` are the linears with an adapter, None for all of them; `scored_length` is the
+    length of examples whose attention scores are kept whole, 0 where a fused kernel keeps none."""
+
+    device: str
+    dtype: torch.dtype
+    quantization: str
+    optimizer: str
+    rank: int
+    dropout: float
+    targets: tuple[str, ...] | None
+    checkpointing: bool
+    ranks: int
+    scored_length: int = 0
+
+    @property
+    def compute_bytes(self) -> int:
+        return self.dtype.itemsize
+
+
+def shape_of(model_config) -> Shape:
+    """Shapes of a causal language model, from its transformers config: built on the meta device, without storage."""
+    from torch import nn
+    from transformers import AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(model_config)
+    sizes: dict[tuple[str, int, int], int] = {}
+    inside = [(name, module) for name, module in model.named_modules() if re.search(r"\.\d+\.", name)]
+    for name, module in inside:
+        if isinstance(module, nn.Linear | Conv1D):
+            outputs, inputs = module.weight.shape if isinstance(module, nn.Linear) else reversed(module.weight.shape)
+            key = (name.rpartition(".")[2], inputs, outputs)
+            sizes[key] = sizes.get(key, 0) + 1
+    linears = tuple(Linear(*key, count) for key, count in sizes.items())
+    total = sum(p.numel() for p in model.parameters())
+    heads = model_config.num_attention_heads
+    head_dim = getattr(model_config, "head_dim", None) or model_config.hidden_size // heads
+    falcon = model_config.model_type == "falcon"
+    one_key = falcon and model_config.multi_query and not model_config.new_decoder_architecture
+    return Shape(
+        falcon=falcon,
+        layers=model_config.num_hidden_layers,
+        hidden=model_config.hidden_size,
+        heads=heads,
+        head_dim=head_dim,
+        kept_kv_heads=1 if one_key else heads,
+        mlp_width=max(each.inputs for each in linears),
+        gated=any("gate" in each.name for each in linears),
+        norms=sum(type(module).__name__.endswith("Norm") for _, module in inside),
+        vocabulary=model_config.vocab_size,
+        linears=linears,
+        other=total - sum(each.inputs * each.outputs * each.count for each in linears),
+    )
+
+
+def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:
+    """Weights as loaded; embeddings and a tied head count once."""
+    each = NF4_BYTES if quantization == "nf4" else compute_bytes
+    return int(shape.linear_parameters * each + shape.other * compute_bytes)
+
+
+def adapter_parameters(shape: Shape, rank: int, targets: tuple[str, ...] | None = None) -> int:
+    return sum(rank * (each.inputs + each.outputs) * each.count for each in _adapted(shape, targets))
+
+
+def peak(shape: Shape, step: Step, tokens: int) -> Memory:
+    """Memory at the peak of a step that computes `tokens` at once on one device."""
+    adapter = adapter_parameters(shape, step.rank, step.targets)
+    copies = 4 * 3 + (4 if step.ranks > 1 else 0) + (step.compute_bytes if step.compute_bytes < 4 else 0)
+    layer, inputs = _kept_by_layer(shape, step), shape.hidden * step.compute_bytes
+    kept = shape.layers * (inputs if step.checkpointing else layer) + 3 * inputs
+    if step.device == "cuda":
+        overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
+    else:
+        overhead = PYTHON_LIBRARIES
+    # Without Falcon's own head loss the logits of all tokens exist at once.
+    chunk = min(CHUNK, tokens) if shape.falcon else tokens
+    return Memory(
+        weights=weights_bytes(shape, step.quantization, step.compute_bytes),
+        adapter=adapter * copies,
+        optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
+        activations=tokens * kept,
+        logits=chunk * shape.vocabulary * LOGIT_BYTES,
+        working_set=tokens * (_working(shape, step) + (layer if step.checkpointing else 0)) + _scratch(shape, step),
+        overhead=overhead,
+    )
+
+
+def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
+    return [each for each in shape.linears if targets is None or each.name in targets]
+
+
+def _widens(step: Step) -> bool:
+    """On a CPU PEFT computes an adapter's dropout in float32, whatever the compute dtype."""
+    return step.device == "cpu" and step.compute_bytes < 4
+
+
+def _kept_by_layer(shape: Shape, step: Step) -> int:
+    """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
+    adapted one keeps the input after dropout, and the dropout mask (a byte on CUDA, a float32 factor on a CPU)."""
+    c = step.compute_bytes
+    mask = 0 if not step.dropout else 1 if step.device == "cuda" else 4
+    adapted = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in _adapted(shape, step.targets))
+    norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
+    width = shape.heads * shape.head_dim
+    attention = 2 * width * c + 2 * shape.kept_kv_heads * shape.head_dim * c + 4 * shape.heads
+    attention += step.scored_length * (shape.heads * c + 1)
+    mlp = (3 if shape.gated else 1) * shape.mlp_width * c
+    return adapted // shape.layers + norms + attention + mlp
+
+
+def _working(shape: Shape, step: Step) -> int:
+    """Bytes a token that come and go while the widest linear is computed or differentiated."""
+    c = step.compute_bytes
+    return shape.mlp_width * (c + (8 if step.dropout else 4) if _widens(step) else 2 * c)
+
+
+def _scratch(shape: Shape, step: Step) -> int:
+    """The largest linear, unpacked from 4-bit."""
+    largest = max(each.inputs * each.outputs for each in shape.linears)
+    return largest * step.compute_bytes if step.quantization == "nf4" else 0

@@ -1,0 +1,132 @@
+"""Ask the fine-tuned model about a case; it answers from similar cases of the corpus and says which.
+
+    python run_query.py                              an interactive prompt
+    python run_query.py --query "…"                  one question; with --json, one JSON object
+    python run_query.py --batch questions.txt        a question a line; the answers are JSON lines
+    cat questions.txt | python run_query.py          a question a line; the answers are text
+
+The index is built at the first start, reused afterwards, and brought up to date where the corpus has changed.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from langlearn import errors
+from langlearn.errors import UserError
+
+
+@dataclass
+class Options:
+    """this run"""
+
+    query: str | None = None
+    """Ask this one question and leave."""
+    batch: str | None = None
+    """Ask every line of this file; the answers are JSON lines."""
+    json: bool = False
+    """Answer in JSON; standard output carries nothing else."""
+    rebuild: bool = False
+    """Build the index anew, whatever is there."""
+
+
+def main(argv: list[str]) -> None:
+    from langlearn import config, quiet
+
+    quiet.libraries()
+    settings, options = config.load(argv, Options, prog="run_query.py")
+    refuse_nonsense(options)
+    if options.query is None and not options.batch and sys.stdin.isatty():
+        converse(settings, options.rebuild)
+        return
+
+    from langlearn import batch, display
+
+    screen = display.Display(sys.stdout)
+    with display.progress_bar() as progress:
+        answerer = open_answerer(settings, options.rebuild, progress)
+
+    def in_words(question: str) -> None:
+        if options.query is None:
+            screen.paragraph(question, start="> ")
+        screen.rest(answerer.answer(question, on_text=screen.words, on_notice=screen.notice))
+
+    def in_json(question: str) -> None:
+        print_json(answerer.answer(question).as_dict())
+
+    if options.query is not None:
+        (in_json if options.json else in_words)(options.query)
+        return
+    with open(options.batch, "rb") if options.batch else sys.stdin.buffer as lines, display.progress_bar() as progress:
+        if options.json or options.batch:
+            refuse, ask = (lambda question, why: print_json({"question": question, "error": why})), in_json
+        else:
+            refuse, ask = (lambda _, why: screen.paragraph(why)), in_words
+        batch.ask_all(lines, options.batch or "standard input", ask, refuse, progress)
+
+
+def refuse_nonsense(options: Options) -> None:
+    """What cannot be answered is said before anything is loaded."""
+    if options.query is not None and options.batch:
+        raise UserError("--query and --batch are both given: keep one")
+    if options.query is not None and not options.query.strip():
+        raise UserError("--query is empty: ask something, such as --query 'What is a sprained ankle?'")
+    if options.batch and not Path(options.batch).is_file():
+        raise UserError(f"--batch {options.batch} does not exist: give a text file with a question a line")
+    if options.json and options.query is None and not options.batch and sys.stdin.isatty():
+        raise UserError("--json needs a question: add --query or --batch, or pipe questions in")
+
+
+def converse(settings, rebuild: bool) -> None:
+    """The interactive prompt, there at once: index and model load while the first question is typed."""
+    from langlearn import console
+    from langlearn.display import Display
+    from langlearn.opening import Opening
+
+    opening = Opening(lambda progress: open_answerer(settings, rebuild, progress))
+    conversation = console.Conversation(opening, Display(sys.stdout), settings.answering.k)
+    conversation.run(console.history(settings.answering.history))
+
+
+def open_answerer(settings, rebuild: bool, progress):
+    """The index and the model, each with a word on standard error."""
+    from langlearn import hardware
+    from langlearn.answering import Answerer
+    from langlearn.speaker import load_speaker
+
+    retriever = open_retriever(settings, rebuild, progress) if settings.answering.k else None
+    machine = hardware.describe()
+    speaker = load_speaker(settings, machine, hardware.choose_dtype(settings.model.dtype, machine)[0])
+    if speaker.adapter:
+        say(f"model {speaker.base} with the adapter in {speaker.adapter}")
+    else:
+        say(f"no adapter trained yet: answering with the base model {speaker.base} alone")
+    return Answerer(speaker, retriever, settings.answering)
+
+
+def open_retriever(settings, rebuild: bool, progress):
+    """The corpus' index: loaded where it is current, else brought up to date."""
+    from langlearn import cases
+    from langlearn.embedding import Embedder
+    from langlearn.index import open_index
+    from langlearn.retrieval import Retriever
+
+    corpus = cases.read(settings.data)
+    embedder = Embedder(settings.index.embedder, batch_size=settings.index.batch_size)
+    index = open_index(Path(settings.index.folder), corpus, embedder, progress, rebuild=rebuild)
+    how = f"{index.embedded:,} texts embedded" if index.embedded else "reused"
+    say(f"{corpus.summary()}\nindex {settings.index.folder}: {how}")
+    return Retriever(index, embedder, settings.answering.mode)
+
+
+def print_json(content: dict) -> None:
+    print(json.dumps(content, ensure_ascii=False), flush=True)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    errors.run(main)

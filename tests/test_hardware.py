@@ -1,0 +1,281 @@
+"""The plan for machines that are not here: the Hardware dataclass stands for any card, the model is only a config."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import psutil
+import pytest
+import torch
+
+from langlearn import config, hardware, machine, memory
+from langlearn.errors import UserError
+
+GIB = hardware.GIB
+CUDA_13 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
+CUDA_12_6 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
+RTX_3060 = hardware.Gpu("NVIDIA GeForce RTX 3060", (8, 6), int(11.76 * GIB), int(11.6 * GIB))
+TITAN_RTX = hardware.Gpu("NVIDIA TITAN RTX", (7, 5), int(23.65 * GIB), int(23.4 * GIB))
+P40 = hardware.Gpu("Tesla P40", (6, 1), int(22.38 * GIB), int(22.2 * GIB))
+A100 = hardware.Gpu("NVIDIA A100-SXM4-80GB", (8, 0), int(79.2 * GIB), int(78.8 * GIB))
+H200 = hardware.Gpu("NVIDIA H200", (9, 0), int(139.8 * GIB), int(139 * GIB))
+GTX_1650 = hardware.Gpu("NVIDIA GeForce GTX 1650", (7, 5), 4 * GIB, int(3.9 * GIB))
+LENGTHS = [250 + 37 * n % 700 for n in range(1271)]  # 250 to 949 tokens, as with retrieved cases in the prompt
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "LANG_LEARN_RANKS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def computer(*gpus, arches=CUDA_13, memory_free=30 * GIB, bf16_unit="AMX"):
+    return hardware.Hardware(
+        device="cuda" if gpus else "cpu", gpus=gpus, cores=8, memory=32 * GIB, memory_free=memory_free,
+        bf16_unit=bf16_unit, torch_version="2.13.0+cu130" if gpus else "2.13.0+cpu", arches=arches if gpus else (),
+    )  # fmt: skip
+
+
+def falcon(layers=32, hidden=4544, heads=71, vocabulary=65024, **changes):
+    from transformers import FalconConfig
+
+    shape = dict(multi_query=True, parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False)
+    return FalconConfig(
+        vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+        **(shape | changes),
+    )  # fmt: skip
+
+
+TINY = dict(layers=4, hidden=128, heads=2, vocabulary=512)
+
+
+def settings(**overrides):
+    made = config.Config(model=config.Model(base="tiiuae/falcon-7b"), profile="falcon-7b")
+    made.profile_reason = "asked for"
+    for name, value in overrides.items():
+        section, _, key = name.partition("__")
+        setattr(getattr(made, section), key, value)
+    return made
+
+
+def plan(machine_, model_config=None, lengths=LENGTHS, **overrides):
+    return hardware.plan(settings(**overrides), machine_, model_config or falcon(), lengths)
+
+
+def refusal(*arguments, **overrides) -> str:
+    with pytest.raises(UserError) as caught:
+        plan(*arguments, **overrides)
+    assert len(str(caught.value).splitlines()) <= 2
+    return str(caught.value)
+
+
+def why(made, choice) -> str:
+    return next(reason for name, _, reason in made.reasons if name == choice)
+
+
+@pytest.mark.parametrize("size", [11.2, 11.76, 12])
+@pytest.mark.parametrize("cards", [1, 2])
+def test_falcon_7b_stays_under_11_gib_on_12_gb_cards(size, cards):
+    card = hardware.Gpu("a 12 GB card", (8, 6), int(size * GIB), int(size * GIB))
+    made = plan(computer(*[card] * cards))
+    assert made.memory.total < 11 * GIB
+    assert made.activation_checkpointing and made.tokens_per_micro_batch >= 4096
+    assert made.optimizer == "paged_adamw_8bit" and made.quantization == "nf4" and made.ranks == cards
+
+
+@pytest.mark.parametrize("size", [22.4, 23.65, 24])
+def test_falcon_7b_stays_under_22_gib_on_24_gb_cards_and_computes_nothing_twice(size):
+    card = hardware.Gpu("a 24 GB card", (8, 6), int(size * GIB), int(size * GIB))
+    made = plan(computer(card))
+    assert made.memory.total < 22 * GIB
+    assert not made.activation_checkpointing and made.tokens_per_micro_batch >= 2048
+
+
+def test_large_gpus_compute_nothing_twice_in_large_micro_batches():
+    for card, tokens in ((A100, 8192), (H200, 16384)):
+        made = plan(computer(card), training__batch_size=64)
+        assert (made.activation_checkpointing, made.tokens_per_micro_batch) == (False, tokens)
+
+
+@pytest.mark.parametrize(
+    ("card", "arches", "dtype"),
+    [(RTX_3060, CUDA_13, torch.bfloat16), (A100, CUDA_13, torch.bfloat16), (H200, CUDA_13, torch.bfloat16),
+     (TITAN_RTX, CUDA_13, torch.float16), (P40, CUDA_12_6, torch.float32)],
+)  # fmt: skip
+def test_the_dtype_is_what_the_card_computes_well(card, arches, dtype):
+    made = plan(computer(card, arches=arches))
+    assert made.dtype == dtype
+    assert ".".join(map(str, card.capability)) in why(made, "dtype")
+
+
+def test_unlike_cards_are_planned_for_the_weaker_of_each():
+    made = plan(computer(A100, TITAN_RTX))
+    assert made.dtype == torch.float16 and made.ranks == 2
+    assert made.memory.total < TITAN_RTX.free
+
+
+def test_a_card_without_kernels_in_this_torch_is_refused_with_what_to_install():
+    message = refusal(computer(P40))
+    assert "Tesla P40" in message and "6.1" in message and "torch==2.13.0+cu126" in message
+    newer = hardware.Gpu("a newer card", (13, 0), 24 * GIB, 24 * GIB)
+    assert "newer CUDA" in refusal(computer(newer, arches=CUDA_12_6))
+    old = hardware.Gpu("GeForce GTX 980", (5, 2), 24 * GIB, 24 * GIB)
+    assert "5.2" in refusal(computer(old, arches=CUDA_12_6))
+
+
+def test_kernels_run_on_their_own_generation_and_intermediate_code_on_later_ones():
+    assert machine.runs_on(RTX_3060, ("sm_80",)) and not machine.runs_on(RTX_3060, ("sm_75", "sm_90"))
+    assert not machine.runs_on(A100, ("sm_86",)) and machine.runs_on(P40, ("sm_60",))
+    assert machine.runs_on(H200, ("sm_80", "compute_80")) and not machine.runs_on(RTX_3060, ("compute_90",))
+    assert machine.runs_on(H200, ("sm_90a",))
+
+
+def test_a_dtype_that_the_device_lacks_is_refused():
+    assert "bfloat16" in refusal(computer(TITAN_RTX), model__dtype="bfloat16")
+    assert "float16" in refusal(computer(), falcon(**TINY), model__dtype="float16")
+    assert plan(computer(RTX_3060), model__dtype="float32", training__max_length=64).dtype == torch.float32
+
+
+def test_a_cpu_computes_bfloat16_only_where_it_has_a_unit_for_it():
+    with_unit, without = plan(computer(), falcon(**TINY)), plan(computer(bf16_unit=None), falcon(**TINY))
+    assert (with_unit.dtype, without.dtype) == (torch.bfloat16, torch.float32)
+    assert "AMX" in why(with_unit, "dtype")
+    for made in (with_unit, without):
+        assert (made.tokens_per_micro_batch, made.optimizer, made.ranks) == (4096, "adamw", 1)
+        assert not made.activation_checkpointing
+
+
+def test_a_gpu_that_is_too_small_is_refused_with_what_would_fit():
+    message = refusal(computer(GTX_1650))
+    assert "GTX 1650 has 3.9 GiB free" in message and "--profile tiny" in message and "a GPU with 8 GiB" in message
+    assert "model.quantization: nf4" in refusal(computer(RTX_3060), model__quantization="none")
+    tight = hardware.Gpu("a 6 GB card", (8, 6), 6 * GIB, int(5.9 * GIB))
+    assert "activation_checkpointing: auto" in refusal(computer(tight), training__activation_checkpointing="off")
+    assert "this machine has 2.0 GiB free" in refusal(computer(memory_free=2 * GIB))
+
+
+def test_what_other_programs_hold_is_left_to_them():
+    busy = hardware.Gpu("a busy card", (8, 6), 24 * GIB, 8 * GIB)
+    assert plan(computer(busy)).memory.total < 8 * GIB
+    assert "8.0 GiB are free" in why(plan(computer(busy)), "peak memory")
+
+
+def test_the_longest_example_always_fits_the_budget():
+    for longest in (100, 700, 1500, 3000):
+        assert plan(computer(RTX_3060), lengths=[50] * 20 + [longest]).tokens_per_micro_batch >= longest
+
+
+def test_no_budget_is_chosen_that_the_fullest_step_could_break():
+    shape = memory.shape_of(falcon())
+    for card in (RTX_3060, TITAN_RTX, A100):
+        made = plan(computer(card))
+        fullest = min(made.tokens_per_micro_batch, sum(sorted(LENGTHS)[-16:]))
+        step = memory.Step("cuda", made.dtype, "nf4", made.optimizer, 16, 0.05, None, made.activation_checkpointing, 1)
+        assert memory.peak(shape, step, fullest).total <= 0.92 * card.free
+
+
+def test_what_the_config_asks_for_is_taken():
+    made = plan(computer(RTX_3060), training__tokens_per_micro_batch=1000, training__activation_checkpointing="on",
+                training__optimizer="adamw")  # fmt: skip
+    assert (made.tokens_per_micro_batch, made.activation_checkpointing, made.optimizer) == (1000, True, "adamw")
+    one = plan(computer(RTX_3060), lengths=[100, 300, 200], training__per_device_train_batch_size=1)
+    two = plan(computer(RTX_3060), lengths=[100, 300, 200], training__per_device_train_batch_size=2)
+    assert (one.tokens_per_micro_batch, two.tokens_per_micro_batch) == (300, 500)
+    assert "paged_adamw_8bit" in refusal(computer(), falcon(**TINY), training__optimizer="paged_adamw_8bit")
+
+
+def test_ranks_come_from_the_launcher_or_the_visible_gpus(monkeypatch):
+    assert hardware.rank_count(computer(RTX_3060, RTX_3060)) == 2 and hardware.rank_count(computer()) == 1
+    monkeypatch.setenv("LANG_LEARN_RANKS", "3")
+    assert hardware.rank_count(computer(RTX_3060)) == 3
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert hardware.rank_count(computer(RTX_3060)) == 4
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("LANG_LEARN_RANKS", "two")
+    with pytest.raises(UserError, match="LANG_LEARN_RANKS is 'two'"):
+        hardware.rank_count(computer())
+
+
+def test_ranks_that_share_a_gpu_share_its_memory(monkeypatch):
+    monkeypatch.setenv("LANG_LEARN_RANKS", "2")
+    made = plan(computer(TITAN_RTX))
+    assert made.ranks == 2 and made.memory.total < TITAN_RTX.free / 2
+
+
+def test_ranks_on_other_hosts_leave_this_gpu_alone(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    assert "23.4 GiB are free" in why(plan(computer(TITAN_RTX)), "peak memory")
+
+
+def test_other_models_get_a_plan_too():
+    from transformers import GPT2Config, LlamaConfig
+
+    for other in (LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4),
+                  GPT2Config(n_embd=64, n_layer=2, n_head=4), falcon(**TINY, alibi=True)):  # fmt: skip
+        assert plan(computer(), other).attention == "sdpa"
+    grouped = falcon(**TINY, new_decoder_architecture=True, num_kv_heads=1)
+    assert plan(computer(), grouped).attention == "falcon_fused"
+
+
+def test_the_table_gives_a_reason_for_each_choice_in_80_columns():
+    for made in (plan(computer(RTX_3060, RTX_3060)), plan(computer(), falcon(**TINY))):
+        text = made.table()
+        assert max(map(len, text.splitlines())) <= 80
+        assert all(reason for _, _, reason in made.reasons)
+        for choice in ("profile", "device", "ranks", "dtype", "weights", "attention", "optimizer", "recomputation",
+                       "tokens at once", "peak memory"):  # fmt: skip
+            assert f"\n{choice} " in f"\n{text}"
+
+
+def test_the_plan_can_be_kept_in_run_json():
+    made = plan(computer(RTX_3060))
+    kept = json.loads(json.dumps(made.as_dict() | {"hardware": made.hardware.as_dict()}))
+    assert kept["dtype"] == "bfloat16" and kept["predicted_peak_bytes"] == made.memory.allocated
+    assert kept["memory"]["total"] == made.memory.total
+    assert plan(computer(), falcon(**TINY)).predicted_peak_bytes > memory.PYTHON_LIBRARIES
+
+
+def test_this_machine_is_described_as_it_is():
+    here = hardware.describe()
+    assert here.device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert 1 <= here.cores <= os.cpu_count()
+    assert 0 < here.memory_free <= here.memory <= psutil.virtual_memory().total
+    assert json.loads(json.dumps(here.as_dict()))["torch_version"] == torch.__version__
+
+
+def test_a_container_is_taken_at_its_limits(tmp_path):
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder, limit, anonymous, cpu in ((inner, "max", 5, "max 100000"), (outer, "1000", 300, "150000 100000")):
+        folder.mkdir()
+        (folder / "memory.max").write_text(limit + "\n")
+        (folder / "memory.stat").write_text(f"anon {anonymous}\nfile 600\n")
+        (folder / "cpu.max").write_text(cpu + "\n")
+    assert machine.container_memory([inner, outer]) == (1000, 300)
+    assert machine.container_memory([inner]) == (None, 0) == machine.container_memory([tmp_path / "absent"])
+    assert machine.container_cores([inner, outer]) == 1
+    assert machine.container_cores([inner]) == machine.container_cores([])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
+def test_free_gpu_memory_is_read_from_the_driver(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU-1234-ab, 11000'\necho 'GPU-5678-cd, [N/A]'\n")
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert machine.free_by_uuid() == {"1234-ab": 11000 * 2**20}
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert machine.free_by_uuid() == {}
+
+
+def test_the_profile_follows_the_gpu_and_says_why():
+    assert hardware.choose_profile("mine") == ("mine", "asked for")
+    name, reason = hardware.choose_profile("auto")
+    assert name == ("falcon-7b" if torch.cuda.is_available() else "tiny") and reason
+    script = "from langlearn import machine; print(machine.choose_profile('auto'))"
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PATH": ""}
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment,
+                           cwd=config.ROOT)  # fmt: skip
+    assert shown.stdout.strip() == "('tiny', 'CUDA_VISIBLE_DEVICES hides every GPU')"

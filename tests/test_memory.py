@@ -1,0 +1,158 @@
+"""The predicted memory against what a real step takes: real NF4 layers, a real adapter, torch's own account."""
+
+import pytest
+import torch
+
+from langlearn import config, memory, model, objective
+from langlearn.examples import Batch
+
+DEVICE = torch.device("cpu")
+LENGTH = 128
+
+
+def falcon_config(**changes):
+    from transformers import FalconConfig
+
+    shape = dict(
+        vocab_size=256, hidden_size=128, num_hidden_layers=4, num_attention_heads=2, multi_query=True,
+        parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False, max_position_embeddings=512,
+    )  # fmt: skip
+    return FalconConfig(**(shape | changes))
+
+
+def falcon_7b():
+    return falcon_config(vocab_size=65024, hidden_size=4544, num_hidden_layers=32, num_attention_heads=71)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    """Folders of random Falcons by vocabulary size."""
+    from transformers import FalconForCausalLM
+
+    made = {}
+    for vocabulary in (256, 8192):
+        made[vocabulary] = str(tmp_path_factory.mktemp(f"falcon-{vocabulary}"))
+        FalconForCausalLM(falcon_config(vocab_size=vocabulary)).save_pretrained(made[vocabulary])
+    return made
+
+
+def tuned(base, dtype, dropout=0.05, checkpointing=False):
+    loaded = model.load_base(config.Model(base=base), DEVICE, dtype, checkpointing)
+    return model.add_adapter(loaded, config.Adapter(dropout=dropout), seed=0).train()
+
+
+def step_for(dtype, dropout=0.05, checkpointing=False, scored=True):
+    scored_length = LENGTH if scored and dtype == torch.bfloat16 else 0
+    return memory.Step("cpu", dtype, "nf4", "adamw", 16, dropout, None, checkpointing, 1, scored_length)
+
+
+def batch_of(tokens):
+    count = tokens // LENGTH
+    ids = torch.randint(0, 256, (1, tokens))
+    positions = torch.arange(LENGTH).repeat(count)[None]
+    return Batch(ids, ids.clone(), positions, None, [LENGTH] * count, supervised=tokens, tokens=tokens)
+
+
+def peak_of_step(made, batch, dtype) -> int:
+    """Bytes that one forward and backward pass had allocated at most, above what stood before."""
+
+    def step():
+        with objective.packed(batch):
+            with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+                loss = objective.answer_loss(made, batch)
+            loss.backward()
+
+    step()  # gradients exist from here on
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step()
+    now = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            peak = max(peak, now)
+    return peak
+
+
+def test_falcon_7b_has_the_adapter_and_weights_that_are_known_of_it():
+    shape = memory.shape_of(falcon_7b())
+    assert memory.adapter_parameters(shape, 4) == 8_159_232
+    assert shape.linear_parameters + shape.other == 6_921_720_704
+    assert memory.weights_bytes(shape, "none", 2) == 2 * 6_921_720_704
+    assert 3.6 < memory.weights_bytes(shape, "nf4", 2) / memory.GIB < 3.9
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_predicted_weights_are_what_a_4_bit_model_holds(bases, dtype):
+    loaded = model.load_base(config.Model(base=bases[256]), DEVICE, dtype)
+    held = sum(p.numel() * p.element_size() for p in loaded.parameters())
+    for module in loaded.modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is not None:
+            held += state.absmax.numel() * state.absmax.element_size() + 4 * state.state2.absmax.numel()
+    predicted = memory.weights_bytes(memory.shape_of(loaded.config), "nf4", dtype.itemsize)
+    assert predicted == pytest.approx(held, rel=0.01)
+
+
+def test_predicted_adapter_is_what_peft_adds(bases):
+    for targets in (None, ["dense", "query_key_value"]):
+        loaded = model.load_base(config.Model(base=bases[256]), DEVICE, torch.float32)
+        made = model.add_adapter(loaded, config.Adapter(r=3, target_modules=targets), seed=0)
+        trainable = sum(p.numel() for p in made.parameters() if p.requires_grad)
+        shape = memory.shape_of(falcon_config())
+        assert memory.adapter_parameters(shape, 3, tuple(targets) if targets else None) == trainable
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dropout", "checkpointing"),
+    [(torch.bfloat16, 0.05, False), (torch.bfloat16, 0.05, True), (torch.bfloat16, 0.0, False),
+     (torch.float32, 0.05, False), (torch.float32, 0.0, False)],
+)  # fmt: skip
+def test_predicted_activations_are_within_15_percent_of_a_real_step(bases, dtype, dropout, checkpointing):
+    tokens = 2048
+    measured = peak_of_step(tuned(bases[256], dtype, dropout, checkpointing), batch_of(tokens), dtype)
+    step = step_for(dtype, dropout, checkpointing)
+    peak = memory.peak(memory.shape_of(falcon_config()), step, tokens)
+    assert peak.activations + max(peak.logits, peak.working_set) == pytest.approx(measured, rel=0.15)
+
+
+def test_predicted_logits_are_within_15_percent_of_a_step_that_they_fill(bases):
+    tokens, dtype = 1536, torch.bfloat16
+    measured = peak_of_step(tuned(bases[8192], dtype, checkpointing=True), batch_of(tokens), dtype)
+    shape = memory.shape_of(falcon_config(vocab_size=8192))
+    peak = memory.peak(shape, step_for(dtype, checkpointing=True), tokens)
+    assert peak.logits > 4 * peak.activations
+    assert peak.activations + peak.logits == pytest.approx(measured, rel=0.15)
+    assert memory.peak(shape, step_for(dtype), 64 * tokens).logits == peak.logits, "logits come in chunks"
+
+
+def test_the_chunk_is_the_one_that_the_loss_uses():
+    assert memory.CHUNK == objective.CHUNK
+
+
+def test_memory_grows_with_tokens_and_recomputation_saves_most_of_it():
+    shape = memory.shape_of(falcon_7b())
+    kept = memory.Step("cuda", torch.bfloat16, "nf4", "paged_adamw_8bit", 16, 0.05, None, False, 1)
+    again = memory.Step("cuda", torch.bfloat16, "nf4", "paged_adamw_8bit", 16, 0.05, None, True, 1)
+    assert memory.peak(shape, kept, 4096).activations == 2 * memory.peak(shape, kept, 2048).activations
+    assert 10 * memory.peak(shape, again, 4096).activations < memory.peak(shape, kept, 4096).activations
+    assert memory.peak(shape, kept, 1024).weights == memory.peak(shape, kept, 4096).weights
+    assert memory.peak(shape, kept, 1024).allocated == memory.peak(shape, kept, 1024).total - memory.CUDA_CONTEXT
+
+
+def test_the_layers_of_other_models_are_counted_too():
+    from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, OPTConfig, Qwen2Config
+
+    small = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=100)
+    for other in (
+        LlamaConfig(**small, intermediate_size=96),
+        Qwen2Config(**small, intermediate_size=96, num_key_value_heads=2),
+        OPTConfig(**small, ffn_dim=128, word_embed_proj_dim=64),
+        GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=100),
+    ):
+        shape, real = memory.shape_of(other), AutoModelForCausalLM.from_config(other)
+        assert shape.linear_parameters + shape.other == sum(p.numel() for p in real.parameters())
+        matrices = [p.numel() for n, p in real.named_parameters() if p.ndim == 2 and (".0." in n or ".1." in n)]
+        assert shape.linear_parameters == sum(matrices)
+        assert shape.norms == 4
+        made = model.add_adapter(real, config.Adapter(r=2), seed=0)
+        assert memory.adapter_parameters(shape, 2) == sum(p.numel() for p in made.parameters() if p.requires_grad)

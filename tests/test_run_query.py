@@ -1,0 +1,267 @@
+"""run_query.py as a person and as a program meet it: flags, pipes, the interactive prompt, exit codes."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from langlearn import batch, config, console
+from langlearn.display import Display
+from langlearn.errors import UserError
+from langlearn.opening import Opening
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+import run_query  # noqa: E402
+
+ANKLE = "A dancer comes with a twisted ankle; pulse 71/min. What is it?"
+APPLE = "How do I prune an apple tree?"
+
+
+@pytest.fixture(scope="module")
+def flags(tiny_falcon, tiny_corpus, tmp_path_factory) -> list[str]:
+    folder = tmp_path_factory.mktemp("answers")
+    return [
+        "--profile", "tiny", "--model.base", str(tiny_falcon), "--data.cases", str(tiny_corpus),
+        "--index.folder", str(folder / "index"), "--training.output", str(folder / "adapter"),
+        "--answering.max_new_tokens", "12", "--answering.min_similarity", "0.3", "--answering.context_tokens", "1200",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answerer(flags):
+    settings, _ = config.load(flags)
+    return run_query.open_answerer(settings, False, lambda *_: None)
+
+
+def test_one_question_in_words_fits_80_columns_and_ends_with_the_disclaimer(flags, capsys):
+    run_query.main([*flags, "--query", ANKLE])
+    out, err = capsys.readouterr()
+    assert max(map(len, out.splitlines())) <= 80
+    assert re.search(r"^\[1\] 0\.\d\d  A ", out, re.M) and re.search(r"^\[3\] ", out, re.M)
+    assert out.rstrip().endswith("call\nyour emergency number.")
+    assert "no adapter trained yet: answering with the base model" in err
+
+
+def test_a_second_start_embeds_nothing(flags, answerer, capsys):
+    settings, _ = config.load(flags)
+    again = run_query.open_retriever(settings, False, lambda *_: None)
+    assert again.index.embedded == 0
+    assert "reused" in capsys.readouterr().err
+    rebuilt = run_query.open_retriever(settings, True, lambda *_: None)
+    assert rebuilt.index.embedded > 0
+
+
+def test_with_json_standard_output_carries_one_object_and_nothing_else(flags, capsys):
+    run_query.main([*flags, "--json", "--query", APPLE])
+    content = json.loads(capsys.readouterr().out)
+    assert content["abstained"] and content["answer"].startswith("No similar case found")
+
+
+def test_a_batch_gets_a_json_line_a_question_and_goes_on_after_a_bad_one(flags, tmp_path, capsys):
+    file = tmp_path / "questions.txt"
+    file.write_text(f"\ufeff{ANKLE}\n\n{'word ' * 3000}\n  {APPLE}  \n", encoding="utf-8")
+    with pytest.raises(UserError, match="1 of 3 questions could not be asked: line 3"):
+        run_query.main([*flags, "--batch", str(file)])
+    first, second, third = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["question"] == ANKLE and len(first["citations"]) == 3
+    assert "tokens" in second["error"]
+    assert third["question"] == APPLE
+
+
+def test_each_batch_line_is_written_before_the_next_question_is_read():
+    asked = []
+
+    def lines():
+        yield b"one\n"
+        assert asked == ["one"]
+        yield b"two\n"
+
+    batch.ask_all(lines(), "here", asked.append, lambda *_: None, lambda *_: None)
+    assert asked == ["one", "two"]
+
+
+def test_piped_questions_are_answered_in_words_below_each_question(flags, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{APPLE}\n\n{ANKLE}\n".encode())))
+    run_query.main(flags)
+    out = capsys.readouterr().out
+    assert re.findall(r"^> .*", out, re.M) == [f"> {APPLE}", f"> {ANKLE}"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--query", "  "], "--query is empty: ask something"),
+        (["--query", "x", "--batch", "y"], "keep one"),
+        (["--batch", "/no/such/file"], "/no/such/file does not exist: give a text file"),
+        (["--querry", "x"], "unknown option '--querry'; did you mean 'query'?"),
+        (["--query", "ankle " * 3000], r"the question has [\d,]+ tokens"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_the_remedy(flags, more, reason):
+    with pytest.raises(UserError, match=re.escape(reason) if "\\" not in reason else reason):
+        run_query.main([*flags, *more])
+
+
+def test_a_batch_line_that_is_no_utf_8_is_named():
+    with pytest.raises(UserError, match="file.txt line 2 is not UTF-8 text"):
+        list(batch.questions([b"fine\n", b"caf\xe9\n"], "file.txt"))
+
+
+def test_a_program_gets_json_through_a_pipe_and_exit_code_2_for_a_bad_question(flags, answerer):
+    command = [sys.executable, str(ROOT / "run_query.py"), *flags, "--json"]
+    done = subprocess.run(command, input=f"{APPLE}\n{'word ' * 3000}\n".encode(), capture_output=True)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["abstained"] and "error" in second
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()
+    assert said[-1] == "error: 1 of 2 questions could not be asked: line 2"
+    assert len(said) == 4  # corpus, index, model, error: no library has anything to add
+
+
+# The interactive prompt, driven key by key ------------------------------------------------------------------------
+
+
+def typed(answerer, keys: str, k: int = 3) -> str:
+    """What the prompt says to these keys, followed by Ctrl-D."""
+    said = io.StringIO()
+    opening = answerer if isinstance(answerer, Opening) else Opening(lambda progress: answerer)
+    with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
+        keyboard.send_text(keys + "\x04")
+        console.Conversation(opening, Display(said), k).run(InMemoryHistory())
+    return said.getvalue()
+
+
+def test_commands_set_k_show_sources_list_themselves_and_leave(answerer):
+    said = typed(answerer, f"/k 2\r{ANKLE}\r/sources\r/help\r/quit\rnever read\r")
+    assert "2 cases from now on." in said
+    assert re.findall(r"^\[(\d)\] 0\.\d\d  A .*", said, re.M) == ["1", "2", "1", "2"]
+    assert " ".join(said.split()).count("Treatment is rest, ice, compression and elevation.") == 2
+    assert "/sources" in said and "Ctrl-C stops" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("keys", "reply"),
+    [
+        ("/surces\r", "/surces is no command; did you mean /sources? /help lists them."),
+        ("/k\r", "k is 3; give a whole number"),
+        ("/k five\r", "k is 3; give a whole number"),
+        ("/sources\r", "The last answer has no cases behind it."),
+        ("/k 0\r", "No retrieval from now on"),
+        ("\x03", "Ctrl-D or /quit leaves."),
+    ],
+)
+def test_a_slip_gets_a_hint_and_the_prompt_stays(answerer, keys, reply):
+    assert reply in typed(answerer, keys)
+
+
+def test_without_an_index_k_says_how_to_get_one(answerer):
+    assert "start with --answering.k 3" in typed(answerer, "/k 5\r", k=0)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "twisted ankle\\\rafter a fall\r",
+        "twisted ankle\x1b\rafter a fall\r",
+        "\x1b[200~twisted ankle\nafter a fall\x1b[201~\r",
+        "twisted anklee\x7f\x1b\rafter a fall\r",
+    ],
+)
+def test_a_question_may_have_several_lines(answerer, keys):
+    asked = []
+
+    class Listening:
+        answering = answerer.answering
+
+        def answer(self, question, *arguments):
+            asked.append(question)
+            return answerer.answer(question, *arguments)
+
+    typed(Listening(), keys)
+    assert asked == ["twisted ankle\nafter a fall"]
+
+
+def test_a_question_that_is_too_long_gets_a_word_and_the_prompt_stays(answerer):
+    said = typed(answerer, f"\x1b[200~{'ankle ' * 3000}\x1b[201~\r/k\r")
+    assert re.search(r"the question has [\d,]+ tokens", said) and "k is 3" in said
+
+
+def test_what_fails_to_open_ends_the_prompt_with_its_reason():
+    def fail(progress):
+        raise UserError("index folder: damaged")
+
+    with pytest.raises(UserError, match="damaged"):
+        typed(Opening(fail), "")
+
+
+def test_history_is_kept_only_when_asked_and_for_its_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert isinstance(console.history(False), InMemoryHistory)
+    assert not list(tmp_path.iterdir())
+    kept = tmp_path / console.HISTORY_FILE
+    kept.touch(mode=0o644)
+    assert isinstance(console.history(True), FileHistory)
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+class Terminal:
+    """A real terminal of 80 columns with run_query.py in it."""
+
+    def __init__(self, arguments: list[str]):
+        self.process, self.screen = pty.fork()
+        if self.process == 0:
+            os.chdir(ROOT)
+            os.execv(sys.executable, [sys.executable, "run_query.py", *arguments])
+        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+        self.unread = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self.screen, keys.encode())
+
+    def read_until(self, text: str, seconds: float = 120) -> str:
+        end = time.monotonic() + seconds
+        while text not in self.unread and time.monotonic() < end:
+            if select.select([self.screen], [], [], 1)[0]:
+                piece = os.read(self.screen, 65536).decode(errors="replace")
+                if "\x1b[6n" in piece:
+                    self.type("\x1b[1;1R")  # where is the cursor? In the first row.
+                self.unread += piece
+        before, found, self.unread = self.unread.partition(text)
+        assert found, f"no {text!r} in {before[-500:]!r}"
+        return before
+
+    def exit_code(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer):
+    terminal = Terminal([*flags, "--answering.max_new_tokens", "1900", "--answering.context_tokens", "2048"])
+    terminal.read_until("ask> ")
+    terminal.type("twisted ankle\r")
+    terminal.read_until("alone")
+    terminal.read_until("\r\n")
+    terminal.read_until(" ")
+    terminal.type("\x03")
+    terminal.read_until("Stopped.")
+    terminal.read_until("ask> ")
+    terminal.type("/k\r")
+    terminal.read_until("k is 3")
+    terminal.type("\x04")
+    assert terminal.exit_code() == 0

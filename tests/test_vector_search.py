@@ -1,0 +1,62 @@
+import faiss
+import numpy as np
+import pytest
+
+from langlearn.vector_search import VectorSearch, recall_at_10, train
+
+
+def scattered(count: int, seed: int, dimension: int = 24, centres: int = 100) -> np.ndarray:
+    middle = np.random.default_rng(0).standard_normal((centres, dimension))
+    chance = np.random.default_rng(seed)
+    vectors = middle[chance.integers(0, centres, count)] + 0.5 * chance.standard_normal((count, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return scattered(6000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(vectors):
+    return train(vectors, exact_below=5000)
+
+
+def test_a_small_index_is_exact(vectors):
+    questions = scattered(50, seed=2)
+    scores, rows = VectorSearch(vectors).search(questions, 10)
+    assert train(vectors) == ({"kind": "exact"}, {})
+    assert np.array_equal(rows, np.argsort(-(questions @ vectors.T), axis=1, kind="stable")[:, :10])
+    assert np.allclose(scores, np.take_along_axis(questions @ vectors.T, rows, axis=1), atol=1e-5)
+
+
+def test_a_large_index_is_approximate_and_its_measured_recall_holds_for_questions_it_never_saw(vectors, trained):
+    plan, arrays = trained
+    questions = scattered(200, seed=3)
+    truth = faiss.knn(questions, vectors, 10, faiss.METRIC_INNER_PRODUCT)[1]
+    assert plan["kind"] == "ivf-sq8" and plan["nprobe"] < plan["lists"] and plan["recall@10"] >= 0.95
+    assert recall_at_10(VectorSearch(vectors, plan, arrays).search(questions, 10)[1], truth) >= 0.93
+
+
+def test_an_approximate_search_still_gives_exact_similarities_best_first(vectors, trained):
+    questions = scattered(20, seed=4)
+    scores, rows = VectorSearch(vectors, *trained).search(questions, 10)
+    assert np.allclose(scores, np.einsum("qd,qkd->qk", questions, vectors[rows]), atol=1e-5)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_the_same_arrays_make_the_same_search_each_time(vectors, trained):
+    questions = scattered(50, seed=5)
+    once, again = (VectorSearch(vectors, *trained).search(questions, 10)[1] for _ in range(2))
+    assert np.array_equal(once, again)
+
+
+def test_more_lists_are_probed_until_the_recall_is_there():
+    # without clusters neighbours lie in many lists, so that a few of them are not enough
+    chance = np.random.default_rng(0).standard_normal((4000, 16)).astype(np.float32)
+    plan, _ = train(chance / np.linalg.norm(chance, axis=1, keepdims=True), exact_below=1000)
+    assert plan["nprobe"] > 4 and plan["recall@10"] >= 0.95
+
+
+def test_asking_for_more_than_there_is_gives_all_there_is(vectors):
+    assert VectorSearch(vectors[:3]).search(vectors[:1], 10)[1].shape == (1, 3)
