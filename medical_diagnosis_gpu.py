@@ -25,9 +25,11 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    from langlearn import cases, config, hardware, launch, quiet
+    from langlearn import quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
+    from langlearn import cases, config, hardware, launch
+
     settings, options = config.load(argv, Options, prog="medical_diagnosis_gpu.py")
     machine = hardware.describe()
     if not options.plan:
