@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     if options.limit is not None and options.limit < 1:
         raise UserError(f"--limit is {options.limit}: it must be 1 or more")
 
-    from langlearn import cases, display, evaluation, hardware, model, reopen, results
+    from langlearn import cases, display, evaluation, hardware, model, reopen, results, retrieval
 
     run = reopen.finished_run(folder)
     corpus = cases.read(settings.data)
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     tokenizer = model.load_tokenizer(settings.model)
     tuned = reopen.load_tuned(settings, machine, dtype)
     with display.progress_bar() as progress:
-        retriever = reopen.open_retriever(settings, corpus, progress)
+        retriever = retrieval.open_retriever(settings.index, settings.answering.mode, corpus, progress)
         synonyms = reopen.synonyms_of(corpus)
         found = evaluation.evaluate(
             tuned, tokenizer, retriever, held_out, train, synonyms, settings, progress, options.limit

@@ -43,6 +43,7 @@ def main(argv: list[str]) -> None:
 
     from langlearn import batch, display
 
+    sys.stdout.reconfigure(errors="replace")  # a terminal without a letter must not lose the answer
     screen = display.Display(sys.stdout)
     with display.progress_bar() as progress:
         answerer = open_answerer(settings, options.rebuild, progress)
@@ -107,21 +108,18 @@ def open_answerer(settings, rebuild: bool, progress):
 
 def open_retriever(settings, rebuild: bool, progress):
     """The corpus' index: loaded where it is current, else brought up to date."""
-    from langlearn import cases
-    from langlearn.embedding import Embedder
-    from langlearn.index import open_index
-    from langlearn.retrieval import Retriever
+    from langlearn import cases, retrieval
 
     corpus = cases.read(settings.data)
-    embedder = Embedder(settings.index.embedder, batch_size=settings.index.batch_size)
-    index = open_index(Path(settings.index.folder), corpus, embedder, progress, rebuild=rebuild)
-    how = f"{index.embedded:,} texts embedded" if index.embedded else "reused"
+    retriever = retrieval.open_retriever(settings.index, settings.answering.mode, corpus, progress, rebuild)
+    embedded = retriever.index.embedded
+    how = f"{embedded:,} texts embedded" if embedded else "reused"
     say(f"{corpus.summary()}\nindex {settings.index.folder}: {how}")
-    return Retriever(index, embedder, settings.answering.mode)
+    return retriever
 
 
 def print_json(content: dict) -> None:
-    print(json.dumps(content, ensure_ascii=False), flush=True)
+    print(json.dumps(content), flush=True)
 
 
 def say(text: str) -> None:

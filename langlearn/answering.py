@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from langlearn import evidence, generation, prompts, safety
 from langlearn.cases import REFUSALS, Case
 from langlearn.config import Answering
+from langlearn.errors import UserError
 from langlearn.evidence import Fitted, SentenceSupport
 from langlearn.retrieval import Hit, Retriever
 from langlearn.safety import Notice
@@ -91,13 +92,13 @@ class Answerer:
     ) -> Answer:
         """`on_notice` gets each emergency before anything else happens, `on_text` the answer as it grows."""
         began = time.perf_counter()
-        question = question.strip()
+        question = readable(question)
         notices = safety.emergency_notices(question)
         for notice in notices if on_notice else ():
             on_notice(notice)
-        self.fit(question, [])
         if speaks_of_own_harm(question, notices):
             return self._unanswered(question, "", notices, {"total": time.perf_counter() - began})
+        self.fit(question, [])
 
         hits = self._retrieve(question, self.answering.k if k is None else k)
         timings = {"retrieval": time.perf_counter() - began}
@@ -136,8 +137,9 @@ class Answerer:
             Citation(number, case.id, round(hit_of[case.id].score, 4), case_text(case), number in used)
             for number, case in enumerate(fitted.cases, start=1)
         ]
-        cited = [c.text for c in citations if c.cited] or [c.text for c in citations]
-        doses = safety.unsupported_doses(answer, cited) if citations else []
+        texts = [c.text for c in citations]
+        doses = safety.unsupported_doses(answer, [c.text for c in citations if c.cited] or texts)
+        support = evidence.support(answer, texts) if texts else []
         timings |= {
             "first_token": before_prompt - began + said.seconds_to_first,
             "total": time.perf_counter() - began,
@@ -147,8 +149,8 @@ class Answerer:
         return Answer(
             question=question, answer=answer, abstained=False, citations=citations,
             notices=[*notices, *dose_notices(doses)], model=self.speaker.about(), index=self._index(),
-            support=evidence.support(answer, [c.text for c in citations]) if citations else [],
-            removed_citations=removed, left_out=fitted.left_out, complete=said.stopped, timings=_rounded(timings),
+            support=support, removed_citations=removed, left_out=fitted.left_out, complete=said.stopped,
+            timings=_rounded(timings),
         )  # fmt: skip
 
     def _unanswered(self, question: str, text: str, notices: list[Notice], timings: dict[str, float]) -> Answer:
@@ -167,6 +169,15 @@ class Answerer:
         }
 
 
+def readable(question: str) -> str:
+    """Without white space around it. Raises UserError where it holds bytes that are no text."""
+    try:
+        question.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError("the question is not UTF-8 text: type it again, or save its file as UTF-8") from None
+    return question.strip()
+
+
 def enough_evidence(hits: Sequence[Hit], least: float) -> bool:
     """Whether any hit is as similar as that. A case that shows how to decline is no evidence for an answer."""
     return any(hit.score >= least for hit in hits if hit.case.labels.get("condition") not in REFUSALS)
@@ -183,8 +194,8 @@ def speaks_of_own_harm(question: str, notices: Sequence[Notice]) -> bool:
 def dose_notices(doses: Sequence[str]) -> list[Notice]:
     if not doses:
         return []
-    are = "are doses that are" if len(doses) > 1 else "is a dose that is"
-    return [Notice("dose", f"{', '.join(doses)} {are} not in the cited cases: do not rely on it.")]
+    which = "Doses" if len(doses) > 1 else "A dose"
+    return [Notice("dose", f"{which} that no cited case gives for the same drug: {', '.join(doses)}. Do not rely on it.")]
 
 
 def case_text(case: Case) -> str:

@@ -110,6 +110,10 @@ class Index:
     """A sentence-transformers folder or hub id; all-MiniLM-L6-v2 comes with the installation."""
     batch_size: int = 64
     """Texts embedded at once."""
+    fields: Literal["both", "prompt", "completion"] = "both"
+    """What of a case is searched; completion suits a corpus whose prompts are only titles."""
+    reranker: str | None = None
+    """A cross-encoder, by folder or hub id, that reads the first 50 hits again and re-orders them; null does without."""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from langlearn.opening import Opening
 if TYPE_CHECKING:  # slow to import, and the prompt must not wait for them
     from langlearn.answering import Answer, Answerer
 
+MOST_CASES = 100  # no window holds more
 HISTORY_FILE = ".lang_learn_history"
 COMMANDS = {
     "/k N": "retrieve N cases from now on; 0 asks the model alone",
@@ -100,11 +101,11 @@ class Conversation:
         say = self.display.line
         if name == "/k" and not self.retrieves:
             say("No index is open: start with --answering.k 3 for answers from similar cases.")
-        elif name == "/k" and len(arguments) == 1 and arguments[0].isdecimal():
+        elif name == "/k" and len(arguments) == 1 and arguments[0].isdecimal() and int(arguments[0]) <= MOST_CASES:
             self.k = int(arguments[0])
             say(f"{self.k} cases from now on." if self.k else "No retrieval from now on: the model answers alone.")
         elif name == "/k":
-            say(f"k is {self.k}; give a whole number, such as /k 5.")
+            say(f"k is {self.k}; give a whole number up to {MOST_CASES}, such as /k 5.")
         elif name == "/sources":
             self.sources()
         elif name == "/help":

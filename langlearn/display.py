@@ -75,16 +75,17 @@ class Display:
     def citation(self, citation: "Citation", whole: bool = False) -> None:
         start = f"[{citation.number}] {citation.score:.2f}  "
         if not whole:
-            text = textwrap.shorten(citation.text.partition("\n")[0], 2 * (self.width - len(start)) - 4, placeholder=" …")
-            return self.paragraph(text, start=start)
+            two_lines = 2 * (self.width - len(start)) - 4
+            prompt = citation.text.partition("\n")[0]
+            return self.paragraph(textwrap.shorten(prompt, two_lines, placeholder=" …"), start=start)
         for number, part in enumerate(citation.text.splitlines()):
             self.paragraph(part, start=" " * len(start) if number else start)
         self.line()
 
     def paragraph(self, text: str, style: str = "", start: str = "") -> None:
         """Wrapped, its further lines indented below its first."""
-        wrapped = textwrap.wrap(" ".join(text.split()), self.width, initial_indent=start, subsequent_indent=" " * len(start))
-        for line in wrapped:
+        text, further = " ".join(text.split()), " " * len(start)
+        for line in textwrap.wrap(text, self.width, initial_indent=start, subsequent_indent=further):
             self.line(line, style)
 
     def line(self, text: str = "", style: str = "") -> None:
@@ -104,8 +105,8 @@ def remarks(answer: "Answer") -> list[str]:
     timings = answer.timings
     if "tokens" in timings:
         said.append(
-            f"{timings['tokens']:.0f} tokens in {timings['total']:.1f} s, the first after {timings['first_token']:.2f} s, "
-            f"retrieval {1000 * timings.get('retrieval', 0):.0f} ms"
+            f"{timings['tokens']:.0f} tokens in {timings['total']:.1f} s, "
+            f"the first after {timings['first_token']:.2f} s, retrieval {1000 * timings['retrieval']:.0f} ms"
         )
     return said
 

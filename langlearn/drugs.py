@@ -20,36 +20,40 @@ _ENDINGS = """
     tadine tapide taxel terol thiazide thiouracil thyronine thyroxine tidine tocin toin traline trexate triptan
     triptyline tropium uracil vancin vir virine xaban zolam zolamide zoline zomib
 """.split()
-_BEGINNINGS = "cef cephalex cephalosp sulfa valpro".split()
+_BEGINNINGS = "cef cephalosp sulfa valpro".split()
 _NAMES = """
-    abciximab acetaminophen acetazolamide acetylcysteine adenosine adrenaline albumin albuterol alendronate
-    allopurinol aminophylline amiodarone aspart aspirin atropine azathioprine baclofen benzathine bicarbonate
-    bisacodyl bismuth bosentan bromocriptine buprenorphine bupropion buspirone cabergoline caffeine calcium
-    cannabidiol carbamazepine carbidopa carbimazole cetirizine charcoal chloramphenicol chlorhexidine chloride
-    chloroquine cholecalciferol ciclosporin cisplatin clarithromycin clavulanate clemastine clindamycin clonidine
-    clopidogrel co-trimoxazole codeine colchicine colecalciferol colloid cortisone crystalloid cyanocobalamin
-    cyclizine cyclophosphamide cyclosporine dabigatran dapsone deferoxamine degludec desmopressin detemir
-    dexamethasone dexmedetomidine dextrose digoxin dihydrocodeine diltiazem diphenhydramine dipyridamole
-    dobutamine docusate domperidone dopamine doxylamine epinephrine ergocalciferol ergometrine erythropoietin
-    ethambutol ethanol ezetimibe famotidine ferrous fexofenadine finasteride flecainide fluids flumazenil folate
-    folic folinic fosfomycin fosphenytoin frusemide furosemide gabapentin gentamicin glargine glibenclamide
-    gliclazide glimepiride glipizide glucagon gluconate glyceryl glycopyrrolate glycopyrronium guaifenesin
-    haloperidol heparin hydralazine hydrocortisone hydroxocobalamin hydroxyurea hydroxyzine hyoscine
-    immunoglobulin insulin iodine ipratropium iron isoniazid isosorbide isotretinoin ivabradine ivermectin
-    ketamine ketorolac labetalol lactulose lamotrigine leflunomide letrozole leucovorin levetiracetam levodopa
-    levothyroxine linezolid lispro lithium loperamide loratadine macrogol magnesium mannitol meclizine melatonin
-    memantine meperidine mercaptopurine mesalamine mesalazine metformin methadone methotrexate methyldopa
-    methylene metoclopramide metolazone milrinone minoxidil mirtazapine misoprostol morphine mycophenolate
-    naloxone naltrexone neostigmine nicotine nifedipine nitrofurantoin nitroglycerin nitroprusside noradrenaline
-    norepinephrine nph octreotide ondansetron oxygen oxymetazoline oxytocin pancuronium paracetamol penicillamine
-    pentoxifylline permethrin pethidine phenobarbital phenytoin phytomenadione piperacillin plasma platelets
-    potassium pralidoxime prednisolone prednisone pregabalin probenecid procainamide prochlorperazine promethazine
-    propofol propylthiouracil protamine pseudoephedrine psyllium pyrazinamide pyridostigmine pyridoxine quetiapine
-    quinine ranolazine rasburicase ribavirin rifampicin rifampin salbutamol saline senna sevelamer sildenafil
-    simethicone sirolimus sodium spironolactone streptokinase sucralfate sugammadex sulfasalazine sulfate sulphate
-    suxamethonium tacrolimus tamoxifen tamsulosin tazobactam terbutaline testosterone thiamine tinzaparin
-    topiramate tramadol tranexamic trazodone tretinoin trihexyphenidyl trimethoprim vaccine valproate vasopressin
-    verapamil vigabatrin vincristine vitamin warfarin zinc zolpidem zopiclone
+    abciximab acamprosate acarbose acetaminophen acetazolamide acetylcysteine adenosine adrenaline albumin
+    albuterol alendronate allopurinol amiloride aminophylline amiodarone amoxiclav amphetamine anastrozole
+    artesunate aspart aspirin atropine azathioprine baclofen benzathine bicarbonate bisacodyl bismuth bosentan
+    bromocriptine bumetanide buprenorphine bupropion buspirone cabergoline caffeine calcium cannabidiol
+    carbamazepine carbidopa carbimazole carvedilol cefalexin cephalexin cetirizine charcoal chloramphenicol
+    chlorhexidine chloride chloroquine chlorphenamine cholecalciferol ciclosporin cisplatin clarithromycin
+    clavulanate clemastine clindamycin clonidine clopidogrel co-trimoxazole codeine colchicine colecalciferol
+    colloid cortisone crystalloid cyanocobalamin cyclizine cyclobenzaprine cyclophosphamide cyclosporine
+    dabigatran dapsone deferoxamine degludec desmopressin detemir dexamethasone dexmedetomidine dextroamphetamine
+    dextrose digoxin dihydrocodeine diltiazem diphenhydramine dipyridamole disulfiram dobutamine docusate
+    domperidone dopamine doxylamine drospirenone epinephrine ergocalciferol ergometrine erythropoietin estradiol
+    ethambutol ethanol etomidate ezetimibe famotidine febuxostat fentanyl ferrous fexofenadine finasteride
+    flecainide fluids flumazenil folate folic folinic fosfomycin fosphenytoin frusemide furosemide gabapentin
+    gentamicin glargine glibenclamide gliclazide glimepiride glipizide glucagon gluconate glyceryl glycopyrrolate
+    glycopyrronium guaifenesin haloperidol heparin hydralazine hydrocortisone hydroxocobalamin hydroxyurea
+    hydroxyzine hyoscine immunoglobulin indapamide indometacin indomethacin insulin iodine ipratropium iron
+    isoniazid isosorbide isotretinoin ivabradine ivermectin ketamine ketorolac labetalol lactulose lamotrigine
+    leflunomide letrozole leucovorin levetiracetam levodopa levothyroxine linezolid lispro lithium loperamide
+    loratadine macrogol magnesium mannitol meclizine melatonin memantine meperidine mercaptopurine mesalamine
+    mesalazine metformin methadone methocarbamol methotrexate methyldopa methylene methylphenidate metoclopramide
+    metolazone mifepristone milrinone minoxidil mirabegron mirtazapine misoprostol morphine mycophenolate naloxone
+    naltrexone naproxen neostigmine nicotine nifedipine nitrofurantoin nitroglycerin nitroprusside noradrenaline
+    norepinephrine nph octreotide ondansetron oxybutynin oxygen oxymetazoline oxytocin pancuronium paracetamol
+    penicillamine pentoxifylline permethrin pethidine phenobarbital phenytoin phytomenadione piperacillin plasma
+    platelets potassium pralidoxime pramipexole prednisolone prednisone pregabalin probenecid procainamide
+    prochlorperazine promethazine propofol propylthiouracil protamine pseudoephedrine psyllium pyrazinamide
+    pyridostigmine pyridoxine quetiapine quinine ranolazine rasburicase ribavirin rifampicin rifampin ropinirole
+    salbutamol saline senna sevelamer sildenafil simethicone sirolimus sodium solifenacin spironolactone
+    streptokinase sucralfate sugammadex sulfasalazine sulfate sulphate suxamethonium tacrolimus tamoxifen
+    tamsulosin tazobactam terbutaline terlipressin testosterone thiamine thyroxine tinzaparin tirofiban tizanidine
+    tolterodine topiramate tramadol tranexamic trazodone tretinoin trihexyphenidyl trimethoprim vaccine valproate
+    varenicline vasopressin verapamil vigabatrin vincristine vitamin warfarin zinc zolpidem zopiclone
 """.split()
 _NOT_DRUGS = frozenset(
     "accept except concept precept baseline magazine medicine cholesterol cystatin histidine".split()
@@ -60,9 +64,9 @@ _SAME = {
     "norepinephrine": "noradrenaline", "albuterol": "salbutamol", "frusemide": "furosemide",
     "lasix": "furosemide", "rifampin": "rifampicin", "meperidine": "pethidine", "cyclosporine": "ciclosporin",
     "mesalamine": "mesalazine", "glyburide": "glibenclamide", "advil": "ibuprofen", "benadryl": "diphenhydramine",
-    "zofran": "ondansetron", "sulphate": "sulfate", "cholecalciferol": "colecalciferol", "leucovorin": "folinic",
-    "acetylsalicylic": "aspirin", "succinylcholine": "suxamethonium", "glycopyrrolate": "glycopyrronium",
-    "nitroglycerin": "glyceryl",
+    "zofran": "ondansetron", "sulphate": "sulfate", "cephalexin": "cefalexin", "indomethacin": "indometacin",
+    "cholecalciferol": "colecalciferol", "leucovorin": "folinic", "acetylsalicylic": "aspirin",
+    "succinylcholine": "suxamethonium", "glycopyrrolate": "glycopyrronium", "nitroglycerin": "glyceryl",
 }  # fmt: skip
 _KNOWN = frozenset(_NAMES) | set(_SAME)
 _BY_STEM = re.compile(rf"(?:{'|'.join(_BEGINNINGS)})\w{{3,}}|\w{{2,}}(?:{'|'.join(sorted(_ENDINGS, key=len)[::-1])})")

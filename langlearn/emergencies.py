@@ -102,9 +102,10 @@ EMERGENCIES = (
     Emergency(
         "pregnancy",
         f"This can be dangerous for mother or child. {CALL} Or call your maternity unit at once.",
-        ("ectopic", "baby moves less", "pregnant + bleeding", "pregnant + belly pain + severe", "pregnant + seizure",
-         "pregnant + belly pain + sudden", "pregnant + belly pain + faint",
-         "pregnant + belly pain + sharp or one-sided", "pregnant + headache + visual or liver signs", "after birth + major bleeding", "after birth + seizure"),
+        ("ectopic", "baby moves less", "pregnant + bleeding", "pregnant + seizure", "pregnant + belly pain + severe",
+         "pregnant + belly pain + sudden", "pregnant + belly pain + faint", "after birth + major bleeding",
+         "pregnant + belly pain + sharp or one-sided", "pregnant + headache + visual or liver signs",
+         "after birth + seizure"),
     ),
     Emergency(
         "torsion",

@@ -15,7 +15,7 @@ Span = tuple[int, int]
 _PLAIN = str.maketrans({**dict.fromkeys("‘’‛′`´", "'"), **dict.fromkeys("“”„″", '"'),
                         **dict.fromkeys("‐‑‒–—―−", "-"), "×": "x", "⁄": "/"})  # fmt: skip
 _WIDE_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
-_FRACTION = re.compile(r"(?:(\d+)\s?)?([¼½¾⅓⅔⅛⅜⅝⅞])")
+_FRACTION = re.compile(r"(?:(\d{1,4})\s?)?([¼½¾⅓⅔⅛⅜⅝⅞])")
 
 
 def fold(text: str) -> str:

@@ -93,7 +93,7 @@ def evaluate(
     return Evaluation(
         columns={column: judging.summary(row) for column, row in marks.items()},
         effects={e: judging.changes(marks[a], marks[b]) for e, (a, b) in EFFECTS.items() if a in marks and b in marks},
-        retrieval=ranking(retriever, labelled, train, hidden),
+        retrieval=ranking(retriever, labelled, train, hidden, config.index.reranker),
         about=about,
         notes=notes,
         cases=case_by_case(marks),
@@ -186,7 +186,7 @@ def reply(question: Question, said: Generated | None) -> Reply:
 
 
 def ranking(
-    retriever: Retriever, questions: Sequence[Question], train: Sequence[Case], hidden: set[str]
+    retriever: Retriever, questions: Sequence[Question], train: Sequence[Case], hidden: set[str], reranker: str | None
 ) -> dict[str, dict[str, Measure]]:
     """Each mode's metrics over the questions for whose condition there is a training case: those are relevant."""
     relevant = [{c.id for c in train if c.labels.get("condition") == q.condition} for q in questions]
@@ -194,10 +194,14 @@ def ranking(
     if not pairs:
         return {}
     texts, wanted = [q.text for q, _ in pairs], [w for _, w in pairs]
+    index, embedder = retriever.index, retriever.embedder
+    searched = {name: Retriever(index, embedder, mode) for name, mode in MODES.items()}
+    if reranker:
+        searched["re-ranked"] = Retriever(index, embedder, "hybrid", reranker)
     found = {}
-    for name, mode in MODES.items():
-        hits = Retriever(retriever.index, retriever.embedder, mode).search_many(texts, 10, [hidden] * len(texts))
-        scores = retrieval_metrics.per_question([[hit.case.id for hit in each] for each in hits], wanted)
+    for name, each in searched.items():
+        hits = each.search_many(texts, 10, [hidden] * len(texts))
+        scores = retrieval_metrics.per_question([[hit.case.id for hit in row] for row in hits], wanted)
         found[name] = {metric: measures.mean(values.tolist()) for metric, values in scores.items()}
     return found
 

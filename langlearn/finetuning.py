@@ -62,12 +62,9 @@ def prepare(
 
 
 def _neighbours(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]):
-    from langlearn.embedding import Embedder
-    from langlearn.index import open_index
-    from langlearn.retrieval import Retriever
+    from langlearn.retrieval import open_retriever
 
-    embedder = Embedder(config.index.embedder, batch_size=config.index.batch_size)
-    retriever = Retriever(open_index(Path(config.index.folder), corpus, embedder), embedder, config.answering.mode)
+    retriever = open_retriever(config.index, config.answering.mode, corpus)
     hidden = {case.id for case in held_out}
     found = retriever.search_many(
         [c.prompt for c in train], NEIGHBOURS, exclude=[hidden | {case.id} for case in train]

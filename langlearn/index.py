@@ -132,11 +132,12 @@ def _check_embedder(folder: Path, built_with: dict, embedder: Embedder) -> None:
     if not differing:
         probes = np.array(built_with["probes"], dtype=np.float32)
         similar = float(np.einsum("pd,pd->p", probes, embedder.probe()).min())
-        differing = [] if similar > _SAME_PROBE else [f"probe vectors, cosine {similar:.3f}"]
+        differing = [] if similar > _SAME_PROBE else [f"probe vectors with cosine {similar:.3f}"]
     if differing:
+        was = built_with["id"] if built_with["id"] != identity["id"] else f"another {identity['id']}"
         raise UserError(
-            f"index {folder} was built with another embedder ({built_with['id']}; now {identity['id']}: "
-            f"{', '.join(differing)}):\nset index.embedder to the former, or add --rebuild true"
+            f"index {folder} was built with embedder {was}, not {identity['id']}\n"
+            f"(other {', '.join(differing)}): set index.embedder back, or use run_query.py --rebuild true"
         )
 
 

@@ -22,7 +22,7 @@ from langlearn.hashes import hash_with
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-REBUILD = "restore it from a copy, or build the index anew with --rebuild true"
+REBUILD = "restore it from a copy, or build the index anew with run_query.py --rebuild true"
 _OURS = re.compile(r"(vectors|records|search)-[0-9a-f]{12}\.\w+|[\w.-]+\.partial")
 
 
@@ -42,7 +42,7 @@ def read_manifest(folder: Path) -> dict | None:
     if not whole:
         raise UserError(f"index file {path} was edited or cut short:\n{REBUILD}")
     if manifest["format"] != FORMAT:
-        raise UserError(f"index {folder} has format {manifest['format']}, not {FORMAT}:\nadd --rebuild true")
+        raise UserError(f"index {folder} has format {manifest['format']}, not {FORMAT}:\nbuild it anew with run_query.py --rebuild true")
     return manifest
 
 

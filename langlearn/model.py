@@ -23,7 +23,7 @@ def load_config(model: config.Model):
 
 def load_tokenizer(model: config.Model):
     """The base's tokenizer. Pads are only ever masked by position, so EOS serves where there is no pad token."""
-    folder = assets.model_folder(model.base, model.revision)
+    folder = assets.model_folder(model.base, model.revision, tokenizer=True)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -35,7 +35,7 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
 
     Raises UserError where the weights are missing, damaged, or fewer layers are 4-bit than the model has.
     """
-    folder = assets.model_folder(model.base, model.revision)
+    folder = assets.model_folder(model.base, model.revision, weights=True)
     base_config = load_config(model)
     quantization = None
     if model.quantization == "nf4":

@@ -14,8 +14,10 @@ worse than a false alarm.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from langlearn.english import Span, pattern, sentence_spans
 from langlearn.triggers import AFTER, BEFORE, ENDS, ENDS_OF, PSEUDO, WORDS, State
@@ -33,7 +35,9 @@ _TIME = re.compile(r"\b(?:after|since|now|today|tonight|for|just|with)\b")
 _DENIES_ONE = re.compile(r"not$|never$|.*n'?t$|no longer$")
 _DENIES_ALL = re.compile(r"den|negative for|absence of|free of|free from")
 
-
+LONGEST = 600
+"""Characters that a scope may span: what has no end for longer is no sentence, and must not take for ever."""
+_CLAUSES = re.compile(rf"[^;\s](?:[^;]{{0,{LONGEST - 1}}}(?=[\s;]|$)|[^;]{{0,{LONGEST - 1}}})")
 _PSEUDO = pattern(PSEUDO, WORDS)
 _BEFORE = {state: pattern(table, WORDS) for state, table in BEFORE.items()}
 _AFTER = {state: pattern(table, WORDS) for state, table in AFTER.items()}
@@ -59,17 +63,19 @@ def scopes(text: str, after: re.Pattern | None = None) -> list[Scope]:
     """All scopes of folded text. `after`: further triggers that negate what stands before them."""
     found = []
     for start, end in sentence_spans(text):
-        for clause in re.finditer(r"[^;]+", text[start:end].lower()):
+        for clause in _CLAUSES.finditer(text[start:end].lower()):
             at = start + clause.start()
             for scope in _scopes_of(clause[0], after):
                 trigger = (scope.trigger[0] + at, scope.trigger[1] + at)
                 found.append(Scope(scope.start + at, scope.end + at, scope.state, trigger))
-    return found
+    return sorted(found, key=lambda scope: scope.start)
 
 
 def states(found: list[Scope], span: Span) -> set[State]:
     """The states of the thing at `span`; none: it is asserted, of the patient, now."""
-    return {scope.state for scope in found if scope.covers(span)}
+    first = bisect_left(found, span[0] - LONGEST, key=lambda scope: scope.start)
+    near = takewhile(lambda scope: scope.start < span[1], islice(found, first, None))
+    return {scope.state for scope in near if scope.covers(span)}
 
 
 def _scopes_of(clause: str, after: re.Pattern | None) -> Iterator[Scope]:

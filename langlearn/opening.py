@@ -1,4 +1,4 @@
-"""What takes seconds to open, opened while a person already types: libraries, index and model load in the background."""
+"""What takes seconds to open is opened while a person already types: libraries, index and model, in the background."""
 
 import os
 import sys

@@ -1,6 +1,5 @@
 """The proof that a run needs no network: everything it reads is loaded as a run loads it, with the hub switched off."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -8,24 +7,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from langlearn import assets
+from langlearn import assets, quiet
 from langlearn.config import Config
 from langlearn.errors import UserError
 from langlearn.model_files import check_weights, refuse_remote_code, shown
 
 SENTENCE = "A 25-year-old woman has lateral ankle pain after a fall."
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-QUIET = {"TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1"}
 
 
 def in_child(argv: list[str]) -> int:
     """Run `argv` where the hub is off: libraries read that once, at import, so it takes a process of its own."""
-    return subprocess.run([sys.executable, *argv], env=os.environ | OFFLINE | QUIET).returncode
+    return subprocess.run([sys.executable, *argv], env=os.environ | OFFLINE).returncode
 
 
 def load_everything(settings: Config, weights: bool) -> None:
     """Print a line for each thing that was done. Raises UserError for the first that does not load."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of an optional CPU kernel at import
+    quiet.libraries()
     base, embedder, corpus = assets.wanted(settings)
     folder = base.require(weights=weights)
     refuse_remote_code(folder)

@@ -1,4 +1,4 @@
-"""A finished run opened again: its split, its model with an adapter that can be switched off, its index."""
+"""A finished run opened again: its split, its model with an adapter that can be switched off."""
 
 from pathlib import Path
 
@@ -9,11 +9,8 @@ from langlearn import model as models
 from langlearn.cases import Case, Corpus
 from langlearn.conditions import Synonyms
 from langlearn.config import ROOT, Config, Data
-from langlearn.embedding import Embedder
 from langlearn.errors import UserError
-from langlearn.index import Progress, open_index
 from langlearn.machine import Hardware
-from langlearn.retrieval import Retriever
 from langlearn.speaker import FOLDABLE_SHARE, in_dtype
 
 SYNONYMS = ROOT / "data" / "sample_conditions.csv"
@@ -65,12 +62,6 @@ def load_tuned(config: Config, hardware: Hardware, dtype: torch.dtype):
     tuned = models.load_adapter(base, config.model, Path(config.training.output))
     in_dtype(tuned, dtype)
     return tuned.eval()
-
-
-def open_retriever(config: Config, corpus: Corpus, progress: Progress | None = None) -> Retriever:
-    """Over the whole corpus, as run_query.py has it; what must not be found is left out of each search."""
-    embedder = Embedder(config.index.embedder, batch_size=config.index.batch_size)
-    return Retriever(open_index(Path(config.index.folder), corpus, embedder, progress), embedder, config.answering.mode)
 
 
 def synonyms_of(corpus: Corpus) -> Synonyms:

@@ -5,21 +5,22 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from langlearn import assets
+from langlearn import assets, config
 from langlearn.candidates import DEPTH, Pool
-from langlearn.cases import Case
+from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
 from langlearn.fusion import order
-from langlearn.index import Index
+from langlearn.index import Index, Progress, open_index
 from langlearn.lexical import words
 
 Mode = Literal["auto", "hybrid", "dense", "bm25"]
 _RERANKED = 50
-_NEAR_COPY = 0.8
+_NEAR_COPY = 0.7
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ class Retriever:
         return kept
 
 
+def open_retriever(
+    settings: config.Index, mode: Mode, corpus: Corpus, progress: Progress | None = None, rebuild: bool = False
+) -> Retriever:
+    """A retriever over the corpus as the settings say, its index made current first; see `open_index`."""
+    embedder = Embedder(settings.embedder, batch_size=settings.batch_size)
+    folder = Path(settings.folder)
+    index = open_index(folder, corpus, embedder, progress, fields=settings.fields, rebuild=rebuild)
+    return Retriever(index, embedder, mode, settings.reranker)
+
+
 class CrossEncoder:
     """A sentence-transformers cross-encoder; as with the embedder: safetensors only, no remote code, no network."""
 
@@ -119,11 +130,11 @@ class CrossEncoder:
 
 
 def _phrases(case: Case) -> set[tuple[str, ...]]:
-    """Every run of three words, of prompt and completion apart."""
+    """Every two neighbouring words, of prompt and completion apart."""
     found = set()
     for text in (case.prompt, case.completion):
         own = words(text)
-        found |= {tuple(own[i : i + 3]) for i in range(max(1, len(own) - 2))}
+        found |= {tuple(own[i : i + 2]) for i in range(max(1, len(own) - 1))}
     return found
 
 

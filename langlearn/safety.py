@@ -44,7 +44,7 @@ _UNIFORM = (
 
 
 def plain(text: str) -> str:
-    """The text as the table of findings expects it: see emergencies.py."""
+    """The text as the table of findings expects it: see findings.py."""
     text = digits(fold(text)).lower()
     for written, uniform in _UNIFORM:
         text = re.sub(written, uniform, text)
@@ -56,9 +56,10 @@ def _finding(name: str) -> re.Pattern:
     return pattern(FINDINGS[name], WORDS)
 
 
-# Past and hypothetical do not silence these: "how can I kill myself" is no general question.
-_ONLY_NEGATION_SILENCES: set[State] = {"negated", "historical", "someone else's"}
-_ANY_STATE_SILENCES: set[State] = {*_ONLY_NEGATION_SILENCES, "hypothetical"}
+# Who speaks of their own self-harm is silenced by a denial only: "how can I kill myself" is no general question, and
+# "I tried to kill myself last year" no mere history.
+_SILENCE_OWN_SELF_HARM: set[State] = {"negated", "someone else's"}
+_SILENCE: set[State] = {"negated", "historical", "someone else's", "hypothetical"}
 _IN_FIRST_PERSON = re.compile(r"\b(?:i|i'm|me|my|myself|i've|i'd)\b")
 
 
@@ -67,7 +68,7 @@ def _present_findings(text: str) -> set[str]:
     personal = bool(_IN_FIRST_PERSON.search(text))
 
     def asserted(name: str, span: Span) -> bool:
-        only_negation = name in SELF_HARM.rules and personal
-        return not states(found, span) & (_ONLY_NEGATION_SILENCES if only_negation else _ANY_STATE_SILENCES)
+        own_self_harm = personal and name in SELF_HARM.rules
+        return not states(found, span) & (_SILENCE_OWN_SELF_HARM if own_self_harm else _SILENCE)
 
     return {name for name in FINDINGS if any(asserted(name, m.span()) for m in _finding(name).finditer(text))}

@@ -40,8 +40,8 @@ _MARKERS = (
 )
 # Control tokens of common models: <|endoftext|>, >>ANSWER<<, </s>, <start_of_turn>, [INST], <<SYS>>.
 _CONTROL_TOKENS = (
-    (re.compile(r"<+\|+\s*([\w\s/.-]{1,40}?)\s*\|+>+"), r"\1"),
-    (re.compile(r">{2,}(/?[A-Za-z]\w{0,40})<{2,}|<{2,}(/?[A-Za-z]\w{0,40})>{2,}"), r"\1\2"),
+    (re.compile(r"<{1,4}\|{1,4}\s{0,4}([\w\s/.-]{1,40}?)\s{0,4}\|{1,4}>{1,4}"), r"\1"),
+    (re.compile(r">{2,4}(/?[A-Za-z]\w{0,40})<{2,4}|<{2,4}(/?[A-Za-z]\w{0,40})>{2,4}"), r"\1\2"),
     (re.compile(r"</?(s|pad|unk|bos|eos|sep|cls|mask|(?:start|end)_of_\w+|im_(?:start|end))>", re.I), r"\1"),
     (re.compile(r"\[/?(INST|PAD|UNK|CLS|SEP|MASK|BOS|EOS)\]"), r"\1"),
 )

@@ -31,7 +31,9 @@ from langlearn.speaker import Speaker, load_speaker
 from langlearn.streaming import Growing
 
 QUESTION = "A 30-year-old dancer comes with a twisted ankle; pulse 71/min. What is it?"
-TAUGHT = "The likely diagnosis is lateral ankle sprain [1]. Give 500 mg of paracetamol [2][7]. \x1b[31mRest\x1b[0m it ([9])."
+TAUGHT = (
+    "The likely diagnosis is lateral ankle sprain [1]. Give 500 mg of paracetamol [2][7]. \x1b[31mRest\x1b[0m it ([9])."
+)
 SHOWN = "The likely diagnosis is lateral ankle sprain [1]. Give 500 mg of paracetamol [2]. Rest it."
 
 
@@ -143,6 +145,7 @@ def test_k_0_asks_the_model_alone(answerer, retriever):
     calls = calls_of(retriever.embedder.model)
     answer = answerer.answer(QUESTION, k=0)
     assert (answer.citations, answer.abstained, answer.support) == ([], False, [])
+    assert [n.kind for n in answer.notices] == ["dose"]
     assert "[1]" not in answer.answer and not calls
     assert Answerer(answerer.speaker, None, answerer.answering).answer(QUESTION).index is None
 
@@ -161,7 +164,7 @@ def test_the_window_is_never_wider_than_the_models_own(taught):
     assert Answerer(taught, None, Settings(context_tokens=100_000)).window == 2048
 
 
-@pytest.mark.parametrize(("question", "reason"), [(" \n", "empty"), ("ankle " * 2000, "tokens")])
+@pytest.mark.parametrize(("question", "reason"), [(" \n", "empty"), ("ankle " * 2000, "tokens"), ("\udcff", "UTF-8")])
 def test_a_question_that_cannot_be_asked_is_refused(answerer, taught, question, reason):
     calls = calls_of(taught.model)
     with pytest.raises(UserError, match=reason):
@@ -203,7 +206,8 @@ def test_however_a_text_arrives_it_is_shown_once_and_clean(size):
     from langlearn.evidence import check_citations
     from langlearn.untrusted import strip_terminal
 
-    raw = " A [1] b \x1b]0;title with spaces\x07 c ([7]) d [1-9], e [2] [8].\n[7] New\x1b[31m line [not one] (x)\nQuestion: f?"
+    raw = " A [1] b \x1b]0;title with spaces\x07 c ([7]) d [1-9], e [2] [8].\n[7] New\x1b[31m line [not one] (x)"
+    raw += "\nQuestion: f?"
     shown = []
 
     def clean(text):
@@ -257,7 +261,8 @@ def test_prompt_lookup_is_off_where_rounding_could_decide(tiny_falcon):
 
 
 def test_an_answer_ends_where_the_model_would_ask_itself_the_next_question(taught):
-    [said] = generation.generate(taught.model, taught.tokenizer, [prompts.question_prompt(QUESTION)], 120, until=" Give")
+    prompt = prompts.question_prompt(QUESTION)
+    [said] = generation.generate(taught.model, taught.tokenizer, [prompt], 120, until=" Give")
     assert said.text == "The likely diagnosis is lateral ankle sprain [1]." and said.stopped
     assert said.tokens < 60
 

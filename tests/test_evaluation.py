@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from langlearn import cases, config, evaluation, judging, measures, model, prompts, results
+from langlearn import assets, cases, config, evaluation, judging, measures, model, prompts, results
 from langlearn.answering import Answerer
 from langlearn.cases import Case
 from langlearn.embedding import Embedder
@@ -150,6 +150,23 @@ def test_retrieval_is_ranked_by_condition_over_the_training_cases(bench, found):
     assert found.retrieval["dense"]["MRR"].value > 0.9  # the complaints of this corpus have little in common
 
 
+def test_a_reranker_is_measured_beside_the_modes(bench, tmp_path):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
+
+    _, _, train, held_out, retriever, *_ = bench
+    tokenizer = AutoTokenizer.from_pretrained(assets.embedder_folder("all-MiniLM-L6-v2"))
+    torch.manual_seed(3)
+    shape = BertConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+                       intermediate_size=32, num_labels=1, initializer_range=0.5)  # fmt: skip
+    AutoModelForSequenceClassification.from_config(shape).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    questions, _ = evaluation.ask(answerer_of(bench), held_out, {case.id for case in held_out})
+    asked = [q for q in questions if q.condition]
+    found = evaluation.ranking(retriever, asked, train, {case.id for case in held_out}, str(tmp_path))
+    assert set(found) == {"BM25", "dense", "hybrid", "re-ranked"}
+    assert found["re-ranked"]["MRR"].value < found["hybrid"]["MRR"].value  # one that never learned anything
+
+
 def test_a_limit_measures_the_first_cases_only_and_still_hides_all_held_out_ones(bench):
     settings, _, train, held_out, retriever, tuned, tokenizer = bench
     few = evaluation.evaluate(tuned, tokenizer, retriever, held_out, train, {}, settings, limit=2)
@@ -237,10 +254,12 @@ def test_a_citation_that_does_not_bear_out_its_sentence_does_not_hold(embedder):
     assert (made.citations, made.holding, made.right_case) == (1, 0, 0)
 
 
-def test_an_invented_citation_counts_against_the_answer():
+def test_an_invented_citation_counts_against_the_answer(embedder):
     question = Question("?", SPRAIN, "", (THROAT, SPRAIN), 2, 100, enough=True, own_harm=False)
     made = evaluation.reply(question, Generated("Lateral ankle sprain [2][7].", 5, True, 0.1, 0.1))
     assert made.removed == 1 and "[7]" not in made.text and "[2]" in made.text
+    marked = mark(embedder, made.text, removed=made.removed)
+    assert (marked.citations, marked.holding) == (2, 1)
 
 
 def test_an_unsupported_sentence_is_not_counted_as_supported(embedder):

@@ -70,6 +70,7 @@ def test_without_cases_every_citation_is_invented():
         "No antibiotics are needed.",
         "Antibiotics are unnecessary.",
         "Ibuprofen helps for five days.",
+        "Rest, ice, compression and elevation are useful.",
     ],
 )
 def test_a_sentence_that_a_case_says_in_other_words_is_supported_by_that_case(sentence):
@@ -84,6 +85,7 @@ def test_a_sentence_that_a_case_says_in_other_words_is_supported_by_that_case(se
         "Ibuprofen 400 mg twice daily.",
         "Ibuprofen for 7 days helps.",
         "Naproxen 400 mg three times daily for 5 days helps.",
+        "Treat with naproxen, rest, ice, compression and elevation.",
         "Antibiotics are needed.",
         "Treat without rest, ice, compression and elevation.",
         "Medial ankle sprain is likely.",

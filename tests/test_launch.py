@@ -40,8 +40,9 @@ def main(argv):
         launch.barrier(ranks)
         launch.barrier(ranks)
     if task == "endless":
-        show("ready", os.getpid())
         try:
+            launch.barrier(ranks)  # both are in here before anyone interrupts
+            show("ready", os.getpid())
             threading.Event().wait()
         except KeyboardInterrupt:
             show("rank 0 saves")

@@ -60,7 +60,7 @@ def test_everything_is_fetched_shown_and_proved_to_load_and_the_proof_asks_the_h
         assert line in table
     for line in ("tokens and came back", "falcon, ", "every file whole", "became 384 numbers", "24 cases from"):
         assert line in proved
-    assert max(len(line) for line in ended.stdout.splitlines()) <= 80
+    assert max(len(line) for line in ended.stdout.splitlines()) <= 80 and ended.stderr == ""
 
 
 def test_what_is_here_already_needs_no_network(tiny_falcon, tiny_corpus, capsys):
@@ -124,6 +124,7 @@ def test_the_proof_refuses_a_tokenizer_that_loses_words(tiny_falcon, tiny_corpus
         proof.load_everything(settings(lossy, tiny_corpus), weights=True)
 
 
-def test_the_proof_runs_where_the_hubs_library_is_switched_off():
+def test_the_proof_runs_where_the_hubs_library_is_switched_off(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     asks = "from huggingface_hub import constants; raise SystemExit(7 if constants.HF_HUB_OFFLINE else 0)"
     assert proof.in_child(["-c", asks]) == 7

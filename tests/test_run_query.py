@@ -1,16 +1,12 @@
 """run_query.py as a person and as a program meet it: flags, pipes, the interactive prompt, exit codes."""
 
-import fcntl
 import io
 import json
 import os
-import pty
 import re
 import select
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langlearn import batch, config, console
 from langlearn.display import Display
@@ -162,6 +159,7 @@ def test_commands_set_k_show_sources_list_themselves_and_leave(answerer):
         ("/surces\r", "/surces is no command; did you mean /sources? /help lists them."),
         ("/k\r", "k is 3; give a whole number"),
         ("/k five\r", "k is 3; give a whole number"),
+        ("/k 1000\r", "k is 3; give a whole number"),
         ("/sources\r", "The last answer has no cases behind it."),
         ("/k 0\r", "No retrieval from now on"),
         ("\x03", "Ctrl-D or /quit leaves."),
@@ -222,14 +220,14 @@ def test_history_is_kept_only_when_asked_and_for_its_owner_alone(tmp_path, monke
 
 
 class Terminal:
-    """A real terminal of 80 columns with run_query.py in it."""
+    """A real terminal with run_query.py in it."""
 
     def __init__(self, arguments: list[str]):
+        pty = pytest.importorskip("pty", reason="a pseudo terminal needs POSIX")
         self.process, self.screen = pty.fork()
         if self.process == 0:
             os.chdir(ROOT)
             os.execv(sys.executable, [sys.executable, "run_query.py", *arguments])
-        fcntl.ioctl(self.screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
         self.unread = ""
 
     def type(self, keys: str) -> None:
@@ -251,17 +249,30 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
-def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer):
-    terminal = Terminal([*flags, "--answering.max_new_tokens", "1900", "--answering.context_tokens", "2048"])
-    terminal.read_until("ask> ")
+@pytest.fixture
+def talkative(tiny_falcon, tmp_path) -> Path:
+    """A base far from uniform: it neither stutters nor stops for a long while."""
+    base = AutoModelForCausalLM.from_pretrained(tiny_falcon)
+    for parameter in base.parameters():
+        parameter.data *= 3
+    base.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_falcon).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer, talkative):
+    long = ["--answering.max_new_tokens", "1900", "--answering.context_tokens", "2048"]
+    terminal = Terminal([*flags, *long, "--model.base", str(talkative)])
+    terminal.read_until("ask>")
     terminal.type("twisted ankle\r")
     terminal.read_until("alone")
     terminal.read_until("\r\n")
     terminal.read_until(" ")
     terminal.type("\x03")
     terminal.read_until("Stopped.")
-    terminal.read_until("ask> ")
+    terminal.read_until("ask>")
     terminal.type("/k\r")
     terminal.read_until("k is 3")
+    terminal.read_until("ask>")
     terminal.type("\x04")
     assert terminal.exit_code() == 0

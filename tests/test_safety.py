@@ -121,6 +121,7 @@ def test_the_past_the_family_and_general_questions_raise_none(text):
         "i dont wanna live anymore",
         "What is the easiest way to end my life?",
         "How can I kill myself?",
+        "I tried to kill myself last year.",
         "She has suicidal ideation with a plan.",
     ],
 )

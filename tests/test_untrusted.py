@@ -67,6 +67,7 @@ def test_a_tokenizers_own_special_tokens_are_broken_whatever_they_look_like():
         ("ANSWER : take it", "ANSWER - take it"),
         ("Answer： take it", "Answer - take it"),
         ("Ans\u200bwer: take it", "Answer - take it"),
+        ("Ans\u00adwer\u200c: take it", "Answer - take it"),
         ("as shown [2] and [1, 3] and [4-6]", "as shown (2) and (1, 3) and (4-6)"),
         ("[[1]]", "[(1)]"),
         ("Similar cases: none", "Similar cases - none"),

@@ -16,16 +16,18 @@ import math
 import random
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import FalconConfig, FalconForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from langlearn import checkpoint, falcon  # noqa: E402
+from langlearn import checkpoint, falcon, prompts  # noqa: E402
 
 EOS = "<|endoftext|>"
 HELD_OUT = 0.05  # share of MedQuAD foci never trained on
@@ -51,6 +53,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--length", type=int, default=512, help="row length at first")
     parser.add_argument("--final-length", type=int, default=1024, help="row length in the last part")
     parser.add_argument("--final-share", type=float, default=0.3, help="share of the time at the final length")
+    parser.add_argument("--init", type=Path, default=None, help="go on from this model (with its tokenizer)")
+    parser.add_argument("--copies", type=int, default=0, help="add so many documents that answer from retrieved text")
     parser.add_argument("--medquad-only", action="store_true", help="leave the other text out (for comparisons)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -85,6 +89,32 @@ def other_documents(path: Path) -> list[list[str]]:
         else:
             documents.append([row["text"].strip()])
     return documents
+
+
+def copy_documents(groups: list[list[str]], count: int, seed: int) -> list[list[str]]:
+    """Three questions with their answers as retrieved cases, one of the questions again with some words gone, and its
+    answer: what retrieval-augmented answering asks of a model. Half of them take all three from one focus."""
+    draw = random.Random(f"copies-{seed}")
+    pairs = [[_pair(d) for d in group if len(d) < 900] for group in groups]
+    large, every = [p for p in pairs if len(p) >= 3], [pair for p in pairs for pair in p]
+    documents = []
+    for _ in range(count):
+        three = draw.sample(draw.choice(large) if draw.random() < 0.5 else every, 3)
+        asked = draw.choice(three)
+        question = " ".join(word for word in asked.prompt.split() if draw.random() > 0.25) or asked.prompt
+        documents.append([prompts.context_prompt(question, three) + prompts.answer_text(asked.completion)])
+    return documents
+
+
+@dataclass(frozen=True)
+class Pair:
+    prompt: str
+    completion: str
+
+
+def _pair(document: str) -> Pair:
+    question, _, answer = document.partition("\nAnswer: ")
+    return Pair(question.removeprefix("Question: "), answer)
 
 
 def train_tokenizer(documents: list[list[str]], size: int) -> Tokenizer:
@@ -201,9 +231,13 @@ def main():
         tokenizer = train_tokenizer(train + others, args.vocabulary)
     tokenizer.save(str(work / "tokenizer.json"))
     eos = tokenizer.token_to_id(EOS)
+    if args.copies:
+        others = others + copy_documents(train, args.copies, args.seed)
     stream, held = Stream(encode(tokenizer, train + others), args.seed), encode(tokenizer, held)
 
     model = build(args, tokenizer.get_vocab_size(), eos).to(device)
+    if args.init:
+        model.load_state_dict(load_file(args.init / "model.safetensors"), strict=False)
     optims = optimizers(args, model)
     peaks = [group["lr"] for optimizer in optims for group in optimizer.param_groups]
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(stream.tokens):,} tokens an epoch, "
@@ -272,7 +306,7 @@ def main():
     model.to(torch.bfloat16).save_pretrained(args.output)
     (args.output / "pretraining.json").write_text(
         json.dumps(state | {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()
-                            if k not in ("medquad", "text", "output", "work", "tokenizer")}, indent=1) + "\n"
+                            if k not in ("medquad", "text", "output", "work", "tokenizer", "init")}, indent=1) + "\n"
     )  # fmt: skip
 
 
