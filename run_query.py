@@ -54,17 +54,19 @@ def main(argv: list[str]) -> None:
         screen.rest(answerer.answer(question, on_text=screen.words, on_notice=screen.notice))
 
     def in_json(question: str) -> None:
-        print_json(answerer.answer(question).as_dict())
+        print(json.dumps(answerer.answer(question).as_dict()), flush=True)
+
+    def refuse_in_json(question: str, why: str) -> None:
+        print(json.dumps({"question": question, "error": why}), flush=True)
 
     if options.query is not None:
         (in_json if options.json else in_words)(options.query)
         return
     with open(options.batch, "rb") if options.batch else sys.stdin.buffer as lines, display.progress_bar() as progress:
         if options.json or options.batch:
-            refuse, ask = (lambda question, why: print_json({"question": question, "error": why})), in_json
+            batch.ask_all(lines, options.batch or "standard input", in_json, refuse_in_json, progress)
         else:
-            refuse, ask = (lambda _, why: screen.paragraph(why)), in_words
-        batch.ask_all(lines, options.batch or "standard input", ask, refuse, progress)
+            batch.ask_all(lines, "standard input", in_words, lambda _, why: screen.paragraph(why), progress)
 
 
 def refuse_nonsense(options: Options) -> None:
@@ -116,10 +118,6 @@ def open_retriever(settings, rebuild: bool, progress):
     how = f"{embedded:,} texts embedded" if embedded else "reused"
     say(f"{corpus.summary()}\nindex {settings.index.folder}: {how}")
     return retriever
-
-
-def print_json(content: dict) -> None:
-    print(json.dumps(content), flush=True)
 
 
 def say(text: str) -> None:

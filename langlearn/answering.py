@@ -194,8 +194,8 @@ def speaks_of_own_harm(question: str, notices: Sequence[Notice]) -> bool:
 def dose_notices(doses: Sequence[str]) -> list[Notice]:
     if not doses:
         return []
-    which = "Doses" if len(doses) > 1 else "A dose"
-    return [Notice("dose", f"{which} that no cited case gives for the same drug: {', '.join(doses)}. Do not rely on it.")]
+    listed = ", ".join(doses)
+    return [Notice("dose", f"No cited case gives this for the same drug: {listed}. Do not rely on it.")]
 
 
 def case_text(case: Case) -> str:

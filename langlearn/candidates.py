@@ -25,7 +25,7 @@ class Pool:
     dense: np.ndarray
     """Cosine similarity of each case's best piece, float32."""
     opening: np.ndarray
-    """Cosine similarity of each case's first piece, float32: what a long case is about is said where it begins."""
+    """Cosine similarity of each case's beginning, as much as the embedder reads of it, float32."""
     lexical: np.ndarray
     """BM25 score of each case, float32."""
 
@@ -69,7 +69,7 @@ class Candidates:
             pieces = more
 
     def _similarities(self, vector: np.ndarray, cases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cosine similarity of each case's best and of its first piece, from the vectors themselves."""
+        """Cosine similarity of each case's best and of its first piece (its beginning), from the vectors themselves."""
         both = np.full((2, len(cases)), -1.0, dtype=np.float32)
         for i, case in enumerate(cases):
             similarities = self.search.vectors[self._starts[case] : self._starts[case + 1]] @ vector

@@ -1,10 +1,10 @@
 """Long texts in pieces that an embedder reads whole, cut between sentences.
 
-    fits the window         |sentence 1|sentence 2|                             one piece
-    longer                  |sentence 1|sentence 2|sentence 3|sentence 4|
-                            |----- piece 1 -------|----- piece 2 -------|       half a window each at most
+    fits the window     |sentence 1|sentence 2|                              one piece
+    longer              |sentence 1|sentence 2|sentence 3|sentence 4|        the whole: the embedder reads its beginning
+                        |------ part 1 -------|------ part 2 -------|        and parts of half a window at most
 
-Half, because one vector says less about much text: on MedQuAD pieces of 128 tokens find more than pieces of 256.
+Half, because one vector says less about much text: on MedQuAD parts of 128 tokens find more than parts of 256.
 """
 
 import math
@@ -17,20 +17,20 @@ _SLACK = 1.15  # sentences do not fill a piece exactly
 
 
 def pieces(texts: Sequence[str], count_tokens: CountTokens, window: int) -> list[list[Span]]:
-    """For each text the spans of its pieces, in order; a blank text has none.
+    """For each text the spans of its pieces: the whole, then the parts of one that is too long; none of a blank text.
 
-    Whole sentences, in pieces of about one size. A sentence longer than a piece is cut between words.
+    Parts are whole sentences and of about one size. A sentence longer than a part is cut between words.
     """
     spans = []
     for text, count in zip(texts, count_tokens(texts)):
         whole = _trimmed(text, 0, len(text))
-        spans.append([] if not whole else [whole] if count <= window else _packed(text, count, count_tokens, window))
+        parts = _parts(text, count, count_tokens, max(window // 2, 1)) if count > window else []
+        spans.append([whole, *parts] if whole else [])
     return spans
 
 
-def _packed(text: str, count: int, count_tokens: CountTokens, window: int) -> list[Span]:
-    most = max(window // 2, 1)
-    # Of about one size: a last piece of three words would be near to every short question.
+def _parts(text: str, count: int, count_tokens: CountTokens, most: int) -> list[Span]:
+    # Of about one size: a last part of three words would be near to every short question.
     limit = min(most, math.ceil(_SLACK * count / math.ceil(count / most)))
     packed: list[Span] = []
     room = 0

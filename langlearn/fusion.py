@@ -1,7 +1,7 @@
 """One ranking out of two: a weighted sum of what a case's meaning and its words score, fitted to the corpus.
 
     score = weight x dense + (1 - weight) x BM25       each put on a common scale within the question's candidates
-    dense = best piece, or best and first in equal parts: what a long case is about is said where it begins
+    dense = best piece, the case's beginning, or both: what a long case is about is said where it begins
 
 Fusing ranks with equal weights loses to the better part wherever one part is much better (Bruch et al. 2023, "An
 Analysis of Fusion Functions for Hybrid Retrieval"); which part that is depends on the corpus, so it is measured there.
@@ -19,7 +19,7 @@ from langlearn.retrieval_metrics import ndcg
 Mode = Literal["hybrid", "dense", "bm25"]
 FOLDS = 5
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(21))
-OPENINGS = (0.0, 0.5)
+OPENINGS = (0.0, 0.5, 1.0)
 FEWEST_QUESTIONS = 20
 
 
@@ -52,7 +52,7 @@ class Fusion:
     weight: float = 0.5
     scale: str = "range"
     opening: float = 0.0
-    """Share of the first piece in the dense score."""
+    """Share of the case's beginning in the dense score."""
 
     def scores(self, pool: Pool) -> np.ndarray:
         """(candidates,) fused scores, higher is better; comparable within one question only."""
@@ -73,7 +73,7 @@ class Fit:
     """Of the dense part in hybrid mode."""
     scale: str
     opening: float
-    """Share of the first piece in the dense score, in hybrid mode."""
+    """Share of a case's beginning in the dense score, in hybrid mode."""
     dense_opening: float
     """The same in dense mode."""
     questions: int
@@ -110,8 +110,10 @@ def fit(pools: Sequence[Pool], relevant: Sequence[Collection[int]], drawn: str, 
     """
     if len(pools) < FEWEST_QUESTIONS:
         return unfitted(f"{drawn}: too few questions ({len(pools)})")
-    dense = [Fusion(1.0, opening=opening) for opening in OPENINGS]
-    hybrid = [Fusion(w, scale, opening) for scale in SCALES for w in WEIGHTS[1:-1] for opening in OPENINGS]
+    any_split = any((pool.dense > pool.opening).any() for pool in pools)
+    openings = OPENINGS if any_split else OPENINGS[:1]
+    dense = [Fusion(1.0, opening=opening) for opening in openings]
+    hybrid = [Fusion(w, scale, opening) for scale in SCALES for w in WEIGHTS[1:-1] for opening in openings]
     options = {"dense": dense, "bm25": [Fusion(0.0)], "hybrid": [*hybrid, *dense, Fusion(0.0)]}
     tables = {
         mode: np.array([[_ndcg(p, option.scores(p), r) for option in each] for p, r in zip(pools, relevant)])

@@ -65,7 +65,7 @@ def test_candidates_without_a_shared_word_are_ranked_by_meaning(scale):
     assert np.argsort(-Fusion(0.5, scale).scores(pool)).tolist() == [1, 2, 0]
 
 
-def test_the_first_piece_counts_where_the_fit_says_so():
+def test_the_beginning_of_a_case_counts_where_the_fit_says_so():
     pool = Pool(np.arange(2), np.float32([0.6, 0.5]), np.float32([0.0, 0.5]), np.zeros(2, np.float32))
     assert Fusion(1.0).scores(pool).argmax() == 0 and Fusion(1.0, opening=0.5).scores(pool).argmax() == 1
 
