@@ -5,6 +5,8 @@ Exit codes: 0 done; 2 the user can fix it (one or two lines on stderr: the thing
 """
 
 import errno
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,13 +29,20 @@ def run(main: Callable[[list[str]], None]) -> None:
         sys.exit(0)
     except UserError as error:
         sys.exit(_say(str(error), 2, debug))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            sys.exit(_say(f"bug: {type(error).__name__}: {error}\nrun again with --debug for the traceback", 1, debug))
-        sys.exit(_say(f"cannot write {error.filename or 'a file'}: {error.strerror}\nmake room or choose "
-                      "another folder in config.yaml; nothing half written was kept", 2, debug))  # fmt: skip
     except Exception as error:
+        if (why := _unwritable(error)) is not None:
+            sys.exit(_say(f"cannot write {getattr(error, 'filename', None) or 'a file'}: {why}\nmake room or choose "
+                          "another folder in config.yaml; nothing half written was kept", 2, debug))  # fmt: skip
         sys.exit(_say(f"bug: {type(error).__name__}: {error}\nrun again with --debug for the traceback", 1, debug))
+
+
+def _unwritable(error: Exception) -> str | None:
+    """Why nothing can be written there, if that is what went wrong. safetensors tells it in words of its own."""
+    number = getattr(error, "errno", None)
+    if type(error).__name__ == "SafetensorError" and (found := re.search(r"\b(?:os error|code:) (\d+)", str(error))):
+        number = int(found.group(1))
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+    return os.strerror(number) if number in full else None
 
 
 def _say(message: str, code: int, debug: bool) -> int:

@@ -109,7 +109,7 @@ def fine_tune(
     progress = run.train()
     after = _answers(tuned, tokenizer, questions, config, plan.dtype) if ranks.is_main else []
     for question, answer in zip(questions, after, strict=False):
-        log.say(f"after   Q: {question}\n        A: {answer}")
+        log.say(f"after   Q: {question}\n        A: {prompts.one_line(answer)}")
 
     took = max(progress.seconds, 1e-9)
     document = {
@@ -198,7 +198,7 @@ def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, l
         return checkpoint.read_json(kept)["answers"]
     answers = _answers(base, tokenizer, questions, config, None)
     for question, answer in zip(questions, answers, strict=True):
-        log.say(f"before  Q: {question}\n        A: {answer}")
+        log.say(f"before  Q: {question}\n        A: {prompts.one_line(answer)}")
     folder.mkdir(parents=True, exist_ok=True)
     record.write_json(kept, {"answers": answers})
     return answers

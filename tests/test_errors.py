@@ -1,0 +1,52 @@
+"""How every script ends: the exit code, and one or two lines that a person can act on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def ended(body: str, *argv) -> subprocess.CompletedProcess:
+    """A script with this `main`, run as scripts are."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    source = f"from langlearn import errors\ndef main(argv):\n{lines}errors.run(main)\n"
+    return subprocess.run([sys.executable, "-c", source, *argv], cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+@pytest.mark.parametrize(
+    "body, code, said",
+    [
+        ("pass", 0, ""),
+        ("raise errors.UserError('k is -1: it must be 0 or more')", 2, "error: k is -1: it must be 0 or more\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted; the same command resumes where it stopped\n"),
+    ],
+)
+def test_the_exit_code_tells_how_it_ended(body, code, said):
+    done = ended(body)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_a_bug_is_one_line_and_debug_shows_its_traceback():
+    short, long = ended("[][1]"), ended("[][1]", "--debug")
+    assert short.returncode == long.returncode == 1
+    assert "Traceback" not in short.stderr and short.stderr.count("\n") == 2 and "--debug" in short.stderr
+    assert "Traceback" in long.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits a file's size through POSIX")
+@pytest.mark.parametrize(
+    "write", ["open('file', 'wb').write(bytes(10**6))", "checkpoint.save('step-1', {'a': torch.zeros(10**6)}, {})"]
+)
+def test_no_space_left_is_the_users_to_mend_and_leaves_no_checkpoint(write, tmp_path):
+    done = ended(
+        "import os, resource, signal, torch\n"
+        "from langlearn import checkpoint\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n" + write
+    )
+    assert done.returncode == 2 and "make room" in done.stderr and len(done.stderr.splitlines()) == 2
+    assert not (tmp_path / "step-1").exists()
