@@ -7,21 +7,28 @@ conditions are dealt into five folds, and each is ranked with the fusion that th
 """
 
 import argparse
+import sys
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from langlearn import cases
-from langlearn.calibration import grouping_label, is_refusal
-from langlearn.candidates import Pool
-from langlearn.config import Data
-from langlearn.embedding import Embedder
-from langlearn.fusion import Fusion, fit, order, reciprocal_rank
-from langlearn.index import open_index
-from langlearn.retrieval_metrics import METRICS, difference, interval, per_question
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from langlearn import cases  # noqa: E402
+from langlearn.calibration import grouping_label, is_refusal  # noqa: E402
+from langlearn import quiet  # noqa: E402
+
+quiet.libraries()
+
+from langlearn.candidates import Pool  # noqa: E402
+from langlearn.config import Data  # noqa: E402
+from langlearn.embedding import Embedder  # noqa: E402
+from langlearn.fusion import Fusion, fit, order, reciprocal_rank  # noqa: E402
+from langlearn.index import open_index  # noqa: E402
+from langlearn.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
 
 FOLDS = 5
 

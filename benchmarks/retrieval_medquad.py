@@ -16,22 +16,29 @@ import gzip
 import hashlib
 import json
 import random
+import sys
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from langlearn.candidates import Candidates, Pool
-from langlearn.cases import Case, Corpus
-from langlearn.embedding import Embedder
-from langlearn.fusion import Fusion, order, reciprocal_rank
-from langlearn.hashes import file_hash
-from langlearn.index import Index, open_index
-from langlearn.retrieval_metrics import METRICS, difference, interval, per_question
-from langlearn.vector_search import VectorSearch
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from langlearn import quiet  # noqa: E402
+
+quiet.libraries()
+
+from langlearn.candidates import Candidates, Pool  # noqa: E402
+from langlearn.cases import Case, Corpus  # noqa: E402
+from langlearn.embedding import Embedder  # noqa: E402
+from langlearn.fusion import Fusion, order, reciprocal_rank  # noqa: E402
+from langlearn.hashes import file_hash  # noqa: E402
+from langlearn.index import Index, open_index  # noqa: E402
+from langlearn.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
+from langlearn.vector_search import VectorSearch  # noqa: E402
 
 
 def main() -> None:
@@ -57,18 +64,19 @@ def main() -> None:
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
             fields="completion",
         )  # fmt: skip
-        whole = whole_vectors(given.work / f"whole-{len(answers)}.npy", answers, index, embedder, bar)
         vectors = cached(given.work / "questions.npy", questions, embedder)
 
     nobody: list[tuple] = [()] * len(questions)
     pieces = index.candidates.pools(questions, vectors, nobody)
+    # The first piece of a long answer is the whole of it, of which the embedder reads the beginning.
+    whole = np.array(index.vectors[np.searchsorted(index.owner, np.arange(len(answers)))])
     plain = Candidates(VectorSearch(whole), np.arange(len(answers)), index.candidates.lexical)
     plain = plain.pools(questions, vectors, nobody)
     rankings = {
         "BM25": ranked(pieces, Fusion(0.0).scores),
         "dense, whole answers": ranked(plain, Fusion(1.0).scores),
         "equal-weight RRF, whole answers": ranked(plain, reciprocal_rank),
-        "dense, best piece": ranked(pieces, Fusion(1.0).scores),
+        "dense, best piece alone": ranked(pieces, Fusion(1.0).scores),
         "dense, pieces as fitted": ranked(pieces, index.fit.fusion("dense").scores),
         "equal-weight RRF, pieces": ranked(pieces, reciprocal_rank),
         "hybrid as fitted (mode auto)": ranked(pieces, index.fit.fusion().scores),
@@ -99,19 +107,6 @@ def as_cases(answers: list[str], relevant: dict[str, set[int]], asked: set[str])
     prompts = [other.get(number, "") for number in range(len(answers))]
     ids = [hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:12] for prompt, answer in zip(prompts, answers)]
     return [Case(i, prompt, answer, row, {}) for row, (i, prompt, answer) in enumerate(zip(ids, prompts, answers))]
-
-
-def whole_vectors(path: Path, answers: list[str], index: Index, embedder: Embedder, bar: Progress) -> np.ndarray:
-    """One vector an answer: the index's own where it is in one piece, else of its beginning."""
-    if path.exists():
-        return np.load(path)
-    counts = np.bincount(index.owner, minlength=len(answers))
-    long = np.flatnonzero(counts > 1)
-    task = bar.add_task("embedding whole answers", total=len(long))
-    whole = np.array(index.vectors[np.searchsorted(index.owner, np.arange(len(answers)))])
-    whole[long] = embedder.encode([answers[i] for i in long], lambda done, _: bar.update(task, completed=done))
-    np.save(path, whole)
-    return whole
 
 
 def cached(path: Path, questions: list[str], embedder: Embedder) -> np.ndarray:

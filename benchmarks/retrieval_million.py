@@ -10,12 +10,16 @@ structure and nprobe are what is measured; nothing is tuned here.
 import argparse
 import os
 import statistics
+import sys
 import time
+from pathlib import Path
 
-import faiss
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from langlearn.vector_search import VectorSearch, recall_at_10, train
+import faiss  # noqa: E402
+import numpy as np  # noqa: E402
+
+from langlearn.vector_search import VectorSearch, recall_at_10, train  # noqa: E402
 
 DIMENSION = 384
 

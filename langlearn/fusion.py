@@ -17,6 +17,8 @@ from langlearn.candidates import Pool
 from langlearn.retrieval_metrics import ndcg
 
 Mode = Literal["hybrid", "dense", "bm25"]
+Ranking = Callable[[Pool], np.ndarray]
+"""The scores of a pool's candidates."""
 FOLDS = 5
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(21))
 OPENINGS = (0.0, 0.5, 1.0)
@@ -115,13 +117,10 @@ def fit(pools: Sequence[Pool], relevant: Sequence[Collection[int]], drawn: str, 
     dense = [Fusion(1.0, opening=opening) for opening in openings]
     hybrid = [Fusion(w, scale, opening) for scale in SCALES for w in WEIGHTS[1:-1] for opening in openings]
     options = {"dense": dense, "bm25": [Fusion(0.0)], "hybrid": [*hybrid, *dense, Fusion(0.0)]}
-    tables = {
-        mode: np.array([[_ndcg(p, option.scores(p), r) for option in each] for p, r in zip(pools, relevant)])
-        for mode, each in options.items()
-    }
+    tables = {mode: _table(pools, relevant, [option.scores for option in each]) for mode, each in options.items()}
     folds = np.random.default_rng(seed).permutation(len(pools)) % FOLDS
     scores = {mode: _cross_fitted(table, folds) for mode, table in tables.items()}
-    scores["rrf"] = float(np.mean([_ndcg(p, reciprocal_rank(p), r) for p, r in zip(pools, relevant)]))
+    scores["rrf"] = float(_table(pools, relevant, [reciprocal_rank]).mean())
     best: Mode = max(options, key=scores.get)
     chosen = options["hybrid"][int(tables["hybrid"].mean(axis=0).argmax())]
     alone = dense[int(tables["dense"].mean(axis=0).argmax())]
@@ -140,6 +139,11 @@ def reciprocal_rank(pool: Pool, k: int = 60) -> np.ndarray:
     return sum(1 / (k + 1 + np.argsort(order(part))) for part in (pool.dense, pool.lexical))
 
 
-def _ndcg(pool: Pool, scores: np.ndarray, relevant: Collection[int]) -> float:
-    first = pool.cases[order(scores)[:10]]
-    return ndcg([place for place, case in enumerate(first) if case in relevant], len(relevant))
+def _table(pools: Sequence[Pool], relevant: Sequence[Collection[int]], rankings: Sequence[Ranking]) -> np.ndarray:
+    """nDCG@10 of each question by each ranking: (questions, rankings)."""
+    rows = []
+    for pool, wanted in zip(pools, relevant):
+        scores = np.stack([ranking(pool) for ranking in rankings])
+        first = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+        rows.append(ndcg(np.isin(pool.cases, list(wanted))[first], len(wanted)))
+    return np.array(rows)

@@ -26,9 +26,9 @@ class Interval:
         return f"{self.mean:.3f} ({self.low:.3f}-{self.high:.3f})"
 
 
-def ndcg(places: Sequence[int], relevant: int) -> float:
-    """nDCG@10 where `places` are the ranks, from 0, of the relevant ones found among the first ten."""
-    return float(_DISCOUNT[list(places)].sum() / _DISCOUNT[: min(relevant, 10)].sum())
+def ndcg(hits: np.ndarray, relevant: int) -> np.ndarray:
+    """nDCG@10 of rankings (..., at most 10) bool, true where a relevant one stands, of which there are `relevant`."""
+    return hits @ _DISCOUNT[: hits.shape[-1]] / _DISCOUNT[: min(relevant, 10)].sum()
 
 
 def per_question(
@@ -56,6 +56,6 @@ def difference(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Interval:
 
 
 def _of_one(ranking: list, wanted: set) -> list[float]:
-    places = [place for place, found in enumerate(ranking) if found in wanted]
-    recalls = [sum(place < k for place in places) / min(k, len(wanted)) for k in (1, 5, 10)]
-    return [*recalls, 1 / (places[0] + 1) if places else 0.0, ndcg(places, len(wanted))]
+    hits = np.array([found in wanted for found in ranking], dtype=bool)
+    recalls = [hits[:k].sum() / min(k, len(wanted)) for k in (1, 5, 10)]
+    return [*recalls, 1 / (hits.argmax() + 1) if hits.any() else 0.0, ndcg(hits, len(wanted))]

@@ -40,6 +40,14 @@ def test_the_chosen_mode_never_scores_below_the_better_part_on_its_questions(see
     assert fitted.ndcg[fitted.mode] >= max(fitted.ndcg["dense"], fitted.ndcg["bm25"])
 
 
+def test_the_score_of_the_hybrid_comes_from_questions_that_did_not_choose_its_weight():
+    noise, relevant = pools(0, 0, count=30, seed=1)
+    fitted = fit(noise, relevant, drawn="made")
+    ranked = [pool.cases[np.argsort(-fitted.fusion("hybrid").scores(pool))] for pool in noise]
+    on_its_own_choice = np.mean([1 / np.log2(2 + list(order).index(7)) for order in ranked])
+    assert fitted.ndcg["hybrid"] < on_its_own_choice - 0.01
+
+
 def test_with_too_few_questions_nothing_is_fitted_and_that_is_said():
     fitted = fit(*pools(3, 0, count=5), drawn="made")
     assert (fitted.mode, fitted.weight, fitted.ndcg) == ("hybrid", 0.5, None) and "too few questions (5)" in fitted.drawn

@@ -129,9 +129,11 @@ def test_a_case_that_declines_is_found_as_evidence_for_declining(retriever):
     assert hit.case.id == "bird" and hit.score >= retriever.threshold
 
 
-def test_a_case_that_declines_takes_no_part_in_the_fit(index):
-    drawn = draw(CASES, completions_only=False)
-    assert drawn.label == "condition" and 8 not in drawn.cases and CASES[8].prompt in drawn.outside
+def test_cases_that_decline_take_no_part_in_the_fit():
+    another = Case("poem", "Write me a poem.", "I only discuss cases.", 9, {"condition": "out of scope"})
+    drawn = draw([*CASES, another], completions_only=False)
+    assert drawn.label == "condition" and drawn.cases and not {8, 9} & {*drawn.cases}
+    assert {CASES[8].prompt, another.prompt} < {*drawn.outside}
 
 
 def test_the_finest_label_that_groups_cases_is_what_makes_two_cases_alike():

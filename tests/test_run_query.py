@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_one_question_in_words_fits_80_columns_and_ends_with_the_disclaimer(flag
     assert re.search(r"^\[1\] 0\.\d\d  A ", out, re.M) and re.search(r"^\[3\] ", out, re.M)
     assert out.rstrip().endswith("call\nyour emergency number.")
     assert "no adapter trained yet: answering with the base model" in err
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_streamed_words_wrap_at_80_columns_and_none_is_lost(size):
+    text = "The likely diagnosis is lateral ankle sprain [1].\n" * 3 + "Rest, ice, compression and elevation help. " * 9
+    pieces = re.findall(r"\s*\S+", text)
+    out = io.StringIO()
+    screen = Display(out)
+    for start in range(0, len(pieces), size):
+        screen.words("".join(pieces[start : start + size]))
+    screen.end_words()
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) > 6
+    assert not any(line != line.strip() for line in lines)
+    assert out.getvalue().split() == text.split()
 
 
 def test_a_second_start_embeds_nothing(flags, answerer, capsys):
@@ -201,12 +217,37 @@ def test_a_question_that_is_too_long_gets_a_word_and_the_prompt_stays(answerer):
     assert re.search(r"the question has [\d,]+ tokens", said) and "k is 3" in said
 
 
-def test_what_fails_to_open_ends_the_prompt_with_its_reason():
-    def fail(progress):
-        raise UserError("index folder: damaged")
+def fail_to_open(progress):
+    raise UserError("index folder: damaged")
 
+
+@pytest.mark.parametrize("when", ["before the prompt is there", "while it waits"])
+def test_what_fails_to_open_ends_the_prompt_with_its_reason(when):
+    prompt_is_there, rescued = threading.Event(), []
+
+    def fail_later(progress):
+        prompt_is_there.wait(60)
+        fail_to_open(progress)
+
+    class Watched(Display):
+        def line(self, *arguments, **settings):
+            prompt_is_there.set()
+
+    opening = Opening(fail_to_open if when.startswith("before") else fail_later)
+    while when.startswith("before") and not opening.done:
+        pass
+    with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
+        rescue = threading.Timer(60, lambda: (rescued.append(1), keyboard.send_text("\x04")))
+        rescue.start()
+        with pytest.raises(UserError, match="damaged"):
+            console.Conversation(opening, Watched(io.StringIO()), 3).run(InMemoryHistory())
+        rescue.cancel()
+    assert not rescued  # nobody had to press Ctrl-D
+
+
+def test_a_question_asked_in_vain_ends_the_prompt_with_the_reason():
     with pytest.raises(UserError, match="damaged"):
-        typed(Opening(fail), "")
+        console.Conversation(Opening(fail_to_open), Display(io.StringIO()), 3).take(ANKLE)
 
 
 def test_history_is_kept_only_when_asked_and_for_its_owner_alone(tmp_path, monkeypatch):

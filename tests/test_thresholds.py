@@ -16,10 +16,10 @@ def test_overlap_balances_both_errors():
 
 
 def test_the_rates_come_from_questions_that_did_not_choose():
-    # drawn from one source: no threshold is any good, and cross-fitted rates say so
+    # drawn from one source: no threshold is any good, though on its own questions each looks better than chance
     chance = np.random.default_rng(0)
-    found = calibrate(chance.random(400), chance.random(60))
-    assert found.false_answer + found.false_refusal > 0.85
+    found = [calibrate(chance.random(40), chance.random(40)) for _ in range(40)]
+    assert np.mean([each.false_answer + each.false_refusal for each in found]) > 0.97
 
 
 def test_without_questions_in_scope_nothing_of_the_list_is_answered():
