@@ -166,12 +166,17 @@ class Curriculum:
     """What a training case looks like in a given epoch: alone, below its true neighbours, or below distractors.
 
     Retrieval-augmented fine-tuning (Zhang et al. 2024, RAFT): `retrieval_share` of the prompts hold `k` retrieved
-    cases in the template that answers; of those, `distractor_share` hold near cases of other conditions only.
+    cases in the template that answers; of those, `distractor_share` hold near cases of other conditions only, and the
+    others at least one of the case's own condition, where the corpus has labels.
     `neighbours[i]` lists what retrieval brings for case i, best first, never the case itself.
     """
 
     def __init__(self, cases: list[Case], neighbours: list[list[Case]], encoder: Encoder, training: Training, k: int):
         self.cases, self.neighbours, self.encoder, self.training, self.k = cases, neighbours, encoder, training, k
+        self.presentations: dict[str | None, list[Case]] = {}
+        for case in cases:
+            if condition := case.labels.get("condition"):
+                self.presentations.setdefault(condition, []).append(case)
 
     def example(self, index: int, epoch: int) -> Example:
         case = self.cases[index]
@@ -182,8 +187,17 @@ class Curriculum:
         if draw.random() < self.training.distractor_share:
             context = [n for n in found if differs(n, case)][: self.k]
         else:
-            context = found[: self.k]
+            context = self._with_its_own(case, found[: self.k], draw)
         return self.encoder.example(case, context)
+
+    def _with_its_own(self, case: Case, context: list[Case], draw: random.Random) -> list[Case]:
+        """The context, with another presentation of the case's condition in one place where retrieval brought none: a
+        model that rarely sees the answer in its cases does not learn to look there."""
+        mates = [m for m in self.presentations.get(case.labels.get("condition"), ()) if m.id != case.id]
+        if not context or not mates or not all(differs(c, case) for c in context):
+            return context
+        place = draw.randrange(len(context))
+        return [*context[:place], draw.choice(mates), *context[place + 1 :]]
 
 
 def differs(neighbour: Case, case: Case) -> bool:

@@ -117,6 +117,16 @@ def test_distractors_are_never_of_the_same_condition(encoder):
     assert "gout" in text and "fracture" in text and "Twisted" not in text and "[1]." not in text
 
 
+def test_a_case_that_retrieval_missed_is_put_among_the_others(encoder):
+    own, mate = (case(n, f"Ankle {n} hurts.", "It is a sprain. Ice.", condition="sprain") for n in (1, 5))
+    near = [case(n, f"A toe {n} hurts.", "It is gout. Rest.", condition="gout") for n in (2, 3)]
+    settings = Training(retrieval_share=1.0, distractor_share=0.0)
+    lesson = Curriculum([own, mate], [near, near], encoder, settings, k=2)
+    texts = [encoder.tokenizer.decode(lesson.example(0, epoch).input_ids) for epoch in range(20)]
+    assert all("Ankle 5" in t and "Ankle 1 hurts.\nAnswer: It" not in t.split("Question:")[0] for t in texts)
+    assert any("[1] Ankle 5" in t for t in texts) and any("[2] Ankle 5" in t for t in texts)
+
+
 def test_the_answer_cites_the_case_of_its_own_condition(encoder):
     lesson = curriculum(encoder, retrieval_share=1.0, distractor_share=0.0)
     assert "It is a sprain [2]. Ice." in encoder.tokenizer.decode(lesson.example(0, 0).input_ids)
