@@ -17,12 +17,11 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from langlearn import cases  # noqa: E402
-from langlearn.calibration import grouping_label, is_refusal  # noqa: E402
-from langlearn import quiet  # noqa: E402
+from langlearn import cases, quiet  # noqa: E402
 
 quiet.libraries()
 
+from langlearn.calibration import grouping_label, is_refusal  # noqa: E402
 from langlearn.candidates import Pool  # noqa: E402
 from langlearn.config import Data  # noqa: E402
 from langlearn.embedding import Embedder  # noqa: E402
