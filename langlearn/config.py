@@ -113,7 +113,7 @@ class Index:
     fields: Literal["both", "prompt", "completion"] = "both"
     """What of a case is searched; completion suits a corpus whose prompts are only titles."""
     reranker: str | None = None
-    """A cross-encoder, by folder or hub id, that reads the first 50 hits again and re-orders them; null does without."""
+    """A cross-encoder, by folder or hub id, that reads the first 50 hits again and reorders them; null does without."""
 
 
 @dataclass

@@ -36,7 +36,7 @@ class Display:
 
     def words(self, text: str) -> None:
         """The next piece of an answer, which ends between two words."""
-        for blank, word in re.findall(r"(\s*)(\S*)", text):
+        for blank, word in re.findall(rf"(\s*)(\S{{0,{self.width}}})", text):
             if "\n" in blank or self._column + len(blank) + len(word) > self.width:
                 self.out.write("\n")
                 self._column = 0

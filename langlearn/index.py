@@ -161,10 +161,12 @@ def _build(
     progress("building the search", 0, 1)
     plan, trained = train(of_pieces)
     served = _candidates(VectorSearch(of_pieces, plan, trained), parts, texts)
+    progress("building the search", 1, 1)
     progress("fitting the fusion", 0, 1)
     completions = _candidates(VectorSearch(of_completions), apart, drawn.completions) if apart else None
     fusion = fit_fusion(cases, served, completions, drawn, of_questions)
     threshold = fit_threshold(cases, served, drawn, of_questions)
+    progress("fitting the fusion", 1, 1)
 
     manifest = {
         "corpus": {"path": str(corpus.path), "sha256": corpus.sha256},

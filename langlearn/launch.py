@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ LAUNCHER = "LANG_LEARN_LAUNCHER"  # process id of the launcher, for its ranks
 PATIENCE = timedelta(hours=2)  # rank 0 may generate or evaluate alone for a while
 SECONDS_TO_SAVE = 300  # what ranks get after Ctrl-C to end their step and write it down
 PEER_LOST = 113  # exit code of a rank that stops because another did: that other one says why
+SECONDS_TO_BE_ENDED = 20  # by the launcher, which first has to see that other rank end
 PR_SET_PDEATHSIG = 1
 
 
@@ -49,8 +51,8 @@ class Ranks:
 def relaunch_if_needed(hardware: Hardware) -> None:
     """Where several ranks are wanted and this process is none of them: run this very command once for each, wait, and
     exit as they did. Otherwise return."""
-    # oneDNN keeps a kernel for each of the last 1,024 shapes, and every batch brings new ones, which took gigabytes; 256
-    # hold those of one batch. Must be set before its first use.
+    # oneDNN keeps a kernel for each of the last 1,024 shapes, and every batch brings new ones, which took gigabytes;
+    # 256 hold those of one batch. Must be set before its first use.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     count = rank_count(hardware)
     if count == 1 or "RANK" in os.environ:
@@ -98,6 +100,9 @@ def _report(failed, logs: Path) -> int:
         return 130
     for path in logs.rglob(f"{rank}/stderr.log"):  # none for rank 0, which wrote to the terminal itself
         print(path.read_text(encoding="utf-8", errors="replace"), end="", file=sys.stderr)
+    if code == PEER_LOST:
+        code = 1
+        print("error: the ranks lost each other\nthe same command resumes from the newest checkpoint", file=sys.stderr)
     if code < 0:
         why = " (the machine may be out of memory)" if code == -signal.SIGKILL else ""
         print(f"error: rank {rank} was ended by {signal.Signals(-code).name}{why}\n"
@@ -138,14 +143,15 @@ def barrier(ranks: Ranks) -> None:
 
 
 def sum_across(ranks: Ranks, tensor: torch.Tensor) -> torch.Tensor:
-    """The sum of `tensor` over all ranks, in place. Exits quietly where another rank is gone."""
+    """The sum of `tensor` over all ranks, in place. Where another rank is gone, waits to be ended as well."""
     if ranks.world_size > 1:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
             if "by peer" not in str(error):
                 raise
-            sys.exit(PEER_LOST)
+            time.sleep(SECONDS_TO_BE_ENDED)
+            os._exit(PEER_LOST)  # at once: leaving the group in order could wait for the one that is gone
     return tensor
 
 

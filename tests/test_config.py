@@ -1,4 +1,4 @@
-"""What the settings promise: config.yaml lists them all, and whatever is wrong is said with where and what it must be."""
+"""What the settings promise: config.yaml lists them all; whatever is wrong is named, with where and what it must be."""
 
 import subprocess
 import sys

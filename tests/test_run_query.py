@@ -69,6 +69,8 @@ def test_streamed_words_wrap_at_80_columns_and_none_is_lost(size):
     assert max(map(len, lines)) <= 80 and len(lines) > 6
     assert not any(line != line.strip() for line in lines)
     assert out.getvalue().split() == text.split()
+    screen.words("7" * 200)
+    assert max(map(len, out.getvalue().splitlines())) <= 80 and out.getvalue().count("7") == 200
 
 
 def test_a_second_start_embeds_nothing(flags, answerer, capsys):
