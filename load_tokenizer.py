@@ -16,8 +16,9 @@ from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
-from langlearn import assets, config, download, errors, hashes, model_files, proof
+from langlearn import assets, config, errors
 from langlearn.errors import UserError
+from langlearn.files import download, hashes, model_files, proof
 
 
 @dataclass

@@ -8,6 +8,7 @@
 Ctrl-C saves; the same command goes on from there and ends with the same adapter.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    from langlearn import quiet
+    from langlearn.terminal import quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
     from langlearn import cases, config, hardware, launch
@@ -58,6 +59,30 @@ def main(argv: list[str]) -> None:
             log.say(finetuning.closing(run))
     finally:
         launch.finish()
+    if ranks.is_main:
+        measure(settings, corpus, run, log)
+
+
+def measure(settings, corpus, run: dict, log) -> None:
+    """Base and tuned, with and without retrieval, as run_evaluation.py measures them; and the report of the run.
+
+    The adapter is whole by now, whatever happens here.
+    """
+    from langlearn import evaluation, report
+    from langlearn.measuring import results
+    from langlearn.terminal import display
+
+    found = None
+    try:
+        if settings.evaluation.cases:
+            with display.progress_bar() as progress:
+                run, found = evaluation.evaluate_run(settings, corpus, progress, settings.evaluation.cases)
+            log.say(results.as_text(found))
+        page = report.publish(Path(settings.training.output), Path(settings.logs.folder), run, found)
+    except KeyboardInterrupt:
+        log.say("measuring was interrupted; the adapter is whole: python run_evaluation.py measures it")
+        sys.exit(130)
+    log.say(f"report: {page}")
 
 
 if __name__ == "__main__":

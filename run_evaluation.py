@@ -30,7 +30,8 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    from langlearn import config, quiet, runs
+    from langlearn import config, runs
+    from langlearn.terminal import quiet
 
     quiet.libraries()
     settings, options = config.load(argv, Options, prog="run_evaluation.py")
@@ -41,21 +42,13 @@ def main(argv: list[str]) -> None:
     if options.limit is not None and options.limit < 1:
         raise UserError(f"--limit is {options.limit}: it must be 1 or more")
 
-    from langlearn import cases, display, evaluation, hardware, model, reopen, results, retrieval
+    from langlearn import cases, evaluation
+    from langlearn.measuring import results
+    from langlearn.terminal import display
 
-    run = reopen.finished_run(folder)
     corpus = cases.read(settings.data)
-    train, held_out = reopen.split_of(run, settings.data, corpus)
-    machine = hardware.describe()
-    dtype, _ = hardware.choose_dtype(settings.model.dtype, machine)
-    tokenizer = model.load_tokenizer(settings.model)
-    tuned = reopen.load_tuned(settings, machine, dtype)
     with display.progress_bar() as progress:
-        retriever = retrieval.open_retriever(settings.index, settings.answering.mode, corpus, progress)
-        synonyms = reopen.synonyms_of(corpus)
-        found = evaluation.evaluate(
-            tuned, tokenizer, retriever, held_out, train, synonyms, settings, progress, options.limit
-        )
+        run, found = evaluation.evaluate_run(settings, corpus, progress, options.limit)
 
     from langlearn import report  # draws, and so loads a plotting library that nothing above needs
 
@@ -86,4 +79,4 @@ def console():
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run(main, resumes=False)

@@ -32,7 +32,8 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    from langlearn import config, quiet
+    from langlearn import config
+    from langlearn.terminal import quiet
 
     quiet.libraries()
     settings, options = config.load(argv, Options, prog="run_query.py")
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> None:
         converse(settings, options.rebuild)
         return
 
-    from langlearn import batch, display
+    from langlearn.terminal import batch, display
 
     sys.stdout.reconfigure(errors="replace")  # a terminal without a letter must not lose the answer
     screen = display.Display(sys.stdout)
@@ -83,9 +84,9 @@ def refuse_nonsense(options: Options) -> None:
 
 def converse(settings, rebuild: bool) -> None:
     """The interactive prompt, there at once: index and model load while the first question is typed."""
-    from langlearn import console
-    from langlearn.display import Display
-    from langlearn.opening import Opening
+    from langlearn.terminal import console
+    from langlearn.terminal.display import Display
+    from langlearn.terminal.opening import Opening
 
     opening = Opening(lambda progress: open_answerer(settings, rebuild, progress))
     conversation = console.Conversation(opening, Display(sys.stdout), settings.answering.k)
@@ -125,4 +126,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run(main, resumes=False)

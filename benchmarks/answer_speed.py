@@ -25,7 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from langlearn import config, errors, quiet  # noqa: E402
+from langlearn import config, errors  # noqa: E402
+from langlearn.terminal import quiet  # noqa: E402
 
 NEW_TOKENS, K = 100, 3
 

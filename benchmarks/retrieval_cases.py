@@ -17,17 +17,18 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from langlearn import cases, quiet  # noqa: E402
+from langlearn import cases  # noqa: E402
+from langlearn.terminal import quiet  # noqa: E402
 
 quiet.libraries()
 
-from langlearn.calibration import grouping_label, is_refusal  # noqa: E402
-from langlearn.candidates import Pool  # noqa: E402
 from langlearn.config import Data  # noqa: E402
 from langlearn.embedding import Embedder  # noqa: E402
-from langlearn.fusion import Fusion, fit, order, reciprocal_rank  # noqa: E402
 from langlearn.index import open_index  # noqa: E402
-from langlearn.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
+from langlearn.search.calibration import grouping_label, is_refusal  # noqa: E402
+from langlearn.search.candidates import Pool  # noqa: E402
+from langlearn.search.fusion import Fusion, fit, order, reciprocal_rank  # noqa: E402
+from langlearn.search.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
 
 FOLDS = 5
 

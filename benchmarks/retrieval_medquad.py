@@ -27,18 +27,18 @@ from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from langlearn import quiet  # noqa: E402
+from langlearn.terminal import quiet  # noqa: E402
 
 quiet.libraries()
 
-from langlearn.candidates import Candidates, Pool  # noqa: E402
 from langlearn.cases import Case, Corpus  # noqa: E402
 from langlearn.embedding import Embedder  # noqa: E402
-from langlearn.fusion import Fusion, order, reciprocal_rank  # noqa: E402
-from langlearn.hashes import file_hash  # noqa: E402
+from langlearn.files.hashes import file_hash  # noqa: E402
 from langlearn.index import Index, open_index  # noqa: E402
-from langlearn.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
-from langlearn.vector_search import VectorSearch  # noqa: E402
+from langlearn.search.candidates import Candidates, Pool  # noqa: E402
+from langlearn.search.fusion import Fusion, order, reciprocal_rank  # noqa: E402
+from langlearn.search.retrieval_metrics import METRICS, difference, interval, per_question  # noqa: E402
+from langlearn.search.vector_search import VectorSearch  # noqa: E402
 
 
 def main() -> None:

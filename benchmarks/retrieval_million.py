@@ -3,7 +3,7 @@
     python benchmarks/retrieval_million.py [--vectors 1000000] [--questions 500]
 
 The vectors come in clusters, as texts do: fifty about each of 20,000 directions, and the questions about the same ones.
-Questions are asked one at a time, as a person asks. Everything goes through langlearn.vector_search, whose choices of
+Questions are asked one at a time, as a person asks. Everything goes through langlearn.search.vector_search, whose choices of
 structure and nprobe are what is measured; nothing is tuned here.
 """
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 
-from langlearn.vector_search import VectorSearch, recall_at_10, train  # noqa: E402
+from langlearn.search.vector_search import VectorSearch, recall_at_10, train  # noqa: E402
 
 DIMENSION = 384
 

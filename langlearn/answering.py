@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass, field
 
 from langlearn import evidence, generation, prompts, safety
 from langlearn.cases import REFUSALS, Case
+from langlearn.clinical.untrusted import strip_terminal
 from langlearn.config import Answering
 from langlearn.errors import UserError
 from langlearn.evidence import Fitted, SentenceSupport
 from langlearn.retrieval import Hit, Retriever
 from langlearn.safety import Notice
 from langlearn.speaker import Speaker
-from langlearn.streaming import Growing
-from langlearn.untrusted import strip_terminal
+from langlearn.terminal.streaming import Growing
 
 NEXT_QUESTION = "\nQuestion:"  # where a model that never learned to stop goes on, talking to itself
 

@@ -20,8 +20,8 @@ from huggingface_hub.file_download import repo_folder_name
 
 from langlearn.config import ROOT, Config
 from langlearn.errors import UserError
-from langlearn.hashes import file_hash
-from langlearn.model_files import WEIGHTS, folder_hash, missing_files, refuse_remote_code, shown
+from langlearn.files.hashes import file_hash
+from langlearn.files.model_files import WEIGHTS, folder_hash, missing_files, refuse_remote_code, shown
 
 __all__ = [
     "Asset", "corpus_files", "corpus_path", "embedder_folder", "file_hash", "folder_hash", "model_folder",

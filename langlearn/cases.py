@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langlearn import tables
 from langlearn.config import ROOT, Data
 from langlearn.errors import UserError
-from langlearn.tables import shown_name, shown_path
+from langlearn.files import tables
+from langlearn.files.tables import shown_name, shown_path
 
 LONGEST_FIELD = 100_000  # characters: no case is a book, so a longer field is a broken row
 REFUSALS = ("out of scope", "unsafe request")  # values of `condition` that are no diagnosis

@@ -8,9 +8,9 @@ import re
 import unicodedata
 from pathlib import Path
 
-from langlearn import tables
 from langlearn.errors import UserError
-from langlearn.tables import shown_path
+from langlearn.files import tables
+from langlearn.files.tables import shown_path
 
 Synonyms = dict[str, list[str]]
 

@@ -135,6 +135,12 @@ class Answering:
 
 
 @dataclass
+class Evaluation:
+    cases: int = 24
+    """Held-out cases answered four ways when training is done; 0 leaves it to run_evaluation.py, which takes all."""
+
+
+@dataclass
 class Logs:
     folder: str = "logs"
     """train.log and metrics.jsonl."""
@@ -152,6 +158,7 @@ class Config:
     training: Training = field(default_factory=Training)
     index: Index = field(default_factory=Index)
     answering: Answering = field(default_factory=Answering)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     logs: Logs = field(default_factory=Logs)
 
     profile_reason: str = field(default="", init=False)
@@ -179,6 +186,7 @@ ABOUT = {
     "training": "how it learns",
     "index": "how the cases are found again",
     "answering": "how a question is answered",
+    "evaluation": "what is measured when training is done",
     "logs": "where the logs go",
 }
 AT_LEAST_1 = (lambda v: v >= 1, "1 or more")
@@ -215,6 +223,7 @@ RANGES = {
     "answering.max_new_tokens": AT_LEAST_1,
     "answering.context_tokens": AT_LEAST_16,
     "answering.temperature": NOT_NEGATIVE,
+    "evaluation.cases": NOT_NEGATIVE,
 }
 
 

@@ -16,14 +16,17 @@ class UserError(Exception):
     """Something the user can mend. The message names the thing, the value and the remedy."""
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Call `main(argv)` and turn how it ends into an exit code. `--debug` anywhere shows tracebacks."""
+def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:
+    """Call `main(argv)` and turn how it ends into an exit code. `--debug` anywhere shows tracebacks.
+
+    `resumes`: whether the same command goes on after Ctrl-C where it stopped, which is then said.
+    """
     argv = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(argv) < len(sys.argv) - 1
     try:
         main(argv)
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted; the same command resumes where it stopped", 130, debug))
+        sys.exit(_say("interrupted" + "; the same command resumes where it stopped" * resumes, 130, debug))
     except BrokenPipeError:
         sys.stderr.close()  # the reader left (`| head`); nothing more to say
         sys.exit(0)

@@ -16,20 +16,22 @@ from pathlib import Path
 
 import torch
 
-from langlearn import answering, evidence, generation, judging, measures, objective, prompts, retrieval_metrics, safety
+from langlearn import answering, evidence, generation, hardware, model, objective, prompts, safety
 from langlearn.answering import Answerer
-from langlearn.cases import Case
+from langlearn.cases import Case, Corpus
+from langlearn.clinical.untrusted import strip_terminal
 from langlearn.conditions import Synonyms
 from langlearn.config import Config
 from langlearn.errors import UserError
 from langlearn.examples import Encoder, Example, micro_batches
 from langlearn.generation import Generated
-from langlearn.judging import Judge, Mark, Question, Reply
-from langlearn.measures import Measure
-from langlearn.results import BASE, BASE_RETRIEVAL, COLUMNS, EFFECTS, TUNED, TUNED_RETRIEVAL, Evaluation
-from langlearn.retrieval import Retriever
+from langlearn.measuring import judging, measures, reopen
+from langlearn.measuring.judging import Judge, Mark, Question, Reply
+from langlearn.measuring.measures import Measure
+from langlearn.measuring.results import BASE, BASE_RETRIEVAL, COLUMNS, EFFECTS, TUNED, TUNED_RETRIEVAL, Evaluation
+from langlearn.retrieval import Retriever, open_retriever
+from langlearn.search import retrieval_metrics
 from langlearn.speaker import Speaker
-from langlearn.untrusted import strip_terminal
 
 # Asked beside the refusals that the corpus holds out. None of them took part in choosing the threshold.
 OFF_TOPIC = (
@@ -98,6 +100,23 @@ def evaluate(
         notes=notes,
         cases=case_by_case(marks),
     )
+
+
+def evaluate_run(
+    config: Config, corpus: Corpus, progress: Progress | None = None, limit: int | None = None
+) -> tuple[dict, Evaluation]:
+    """(run.json, evaluation) of the finished run in `training.output`, on the cases that it held out.
+
+    The adapter is loaded from there, as whoever uses it will. Raises UserError where there is no finished run.
+    """
+    run = reopen.finished_run(Path(config.training.output))
+    train, held_out = reopen.split_of(run, config.data, corpus)
+    machine = hardware.describe()
+    tokenizer = model.load_tokenizer(config.model)
+    tuned = reopen.load_tuned(config, machine, hardware.choose_dtype(config.model.dtype, machine)[0])
+    retriever = open_retriever(config.index, config.answering.mode, corpus, progress)
+    synonyms = reopen.synonyms_of(corpus)
+    return run, evaluate(tuned, tokenizer, retriever, held_out, train, synonyms, config, progress, limit)
 
 
 def ask(answerer: Answerer, held_out: Sequence[Case], hidden: set[str]) -> tuple[list[Question], list[str]]:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from langlearn.clinical.support import CITATION, SentenceSupport, support
+from langlearn.clinical.untrusted import break_special_tokens, neutralise
 from langlearn.errors import UserError
 from langlearn.prompts import CaseText, context_prompt
-from langlearn.support import CITATION, SentenceSupport, support
-from langlearn.untrusted import break_special_tokens, neutralise
 
 __all__ = ["Fitted", "SentenceSupport", "check_citations", "fit_cases", "neutralise", "support"]
 

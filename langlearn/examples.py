@@ -42,8 +42,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where.
-    Padded (models whose attention is not ours): attention_mask tells right padding, lengths is None."""
+    """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where; each example
+    may be followed by padding, which it never sees and which carries no loss. Padded (models whose attention is not
+    ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
@@ -112,36 +113,53 @@ def shares(examples: Sequence[Example], ranks: int) -> list[list[Example]]:
     return piles
 
 
+def shape_multiple(lengths: Sequence[int], most: float = 0.04) -> int:
+    """The power of two to which examples are filled up so that shapes are few and padding stays below `most`."""
+    mean = sum(lengths) / max(1, len(lengths))
+    return 1 << max(0, int(2 * most * mean).bit_length() - 1)
+
+
 def micro_batches(
-    examples: Sequence[Example], budget: int, packed: bool, pad_id: int, count: int | None = None
+    examples: Sequence[Example], budget: int, packed: bool, pad_id: int, count: int | None = None, multiple: int = 1
 ) -> Iterator[Batch]:
     """Cut into batches that compute at most `budget` tokens each (a longer single example goes alone), or of
-    exactly `count` examples. Padded batches are grouped by length, so that little padding is computed."""
+    exactly `count` examples. Packed examples are filled up to a multiple of `multiple`; padded batches are grouped by
+    length, so that little padding is computed."""
     rest = list(examples) if packed else sorted(examples, key=lambda e: len(e.input_ids))
     while rest:
         taken: list[Example] = []
-        while rest and (not taken or _fits(taken, rest[0], budget, packed, count)):
+        while rest and (not taken or _fits(taken, rest[0], budget, packed, count, multiple)):
             taken.append(rest.pop(0))
-        yield _packed(taken) if packed else _padded(taken, pad_id)
+        yield _packed(taken, pad_id, multiple) if packed else _padded(taken, pad_id)
 
 
-def _fits(taken: list[Example], another: Example, budget: int, packed: bool, count: int | None) -> bool:
+def _fits(
+    taken: list[Example], another: Example, budget: int, packed: bool, count: int | None, multiple: int
+) -> bool:
     if count is not None:
         return len(taken) < count
-    sizes = [len(e.input_ids) for e in (*taken, another)]
+    sizes = [_filled(e, multiple) for e in (*taken, another)]
     return (sum(sizes) if packed else max(sizes) * len(sizes)) <= budget
 
 
-def _packed(examples: list[Example]) -> Batch:
-    lengths = [len(e.input_ids) for e in examples]
+def _filled(example: Example, multiple: int) -> int:
+    return -(-len(example.input_ids) // multiple) * multiple
+
+
+def _packed(examples: list[Example], pad_id: int, multiple: int) -> Batch:
+    lengths = [_filled(e, multiple) for e in examples]
+
+    def row(values, fill):
+        return torch.tensor([[i for v, n in zip(values, lengths, strict=True) for i in (*v, *[fill] * (n - len(v)))]])
+
     return Batch(
-        input_ids=torch.tensor([[i for e in examples for i in e.input_ids]]),
-        labels=torch.tensor([[i for e in examples for i in e.labels]]),
+        input_ids=row([e.input_ids for e in examples], pad_id),
+        labels=row([e.labels for e in examples], IGNORE),
         position_ids=torch.cat([torch.arange(n) for n in lengths])[None],
         attention_mask=None,
         lengths=lengths,
         supervised=sum(e.supervised for e in examples),
-        tokens=sum(lengths),
+        tokens=sum(len(e.input_ids) for e in examples),
     )
 
 

@@ -10,9 +10,9 @@ import torch
 from langlearn import checkpoint, falcon, generation, launch, model, prompts, record
 from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
-from langlearn.examples import Curriculum, Encoder, Example
-from langlearn.trainlog import TrainLog, clock
+from langlearn.examples import Curriculum, Encoder, Example, shape_multiple
 from langlearn.training import Run, Setup, peak_memory
+from langlearn.trainlog import TrainLog, clock
 
 NEIGHBOURS = 12  # retrieved per training case; distractors are drawn from those of other conditions
 
@@ -101,6 +101,8 @@ def fine_tune(
         tokens_per_micro_batch=plan.tokens_per_micro_batch,
         optimizer=plan.optimizer,
         cases_per_micro_batch=config.training.per_device_train_batch_size,
+        # oneDNN prepares a kernel for each shape, and malloc finds no room for ever new ones: few shapes, half the memory.
+        shape_multiple=shape_multiple(lesson.lengths()) if plan.device == "cpu" else 1,
     )
     run = Run(
         tuned, lesson.curriculum, lesson.held_out, config.training, setup, ranks, log, folder,

@@ -18,7 +18,7 @@ from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, rank
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
 SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
-SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 4096  # tokens computed at once
+SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 1024  # tokens computed at once
 ENOUGH = 2048  # below this, unpacking the weights costs more than computing activations twice
 SCORED = ("cpu", torch.bfloat16)  # where falcon.causal_attention computes all heads' scores in one product
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold

@@ -19,17 +19,17 @@ import numpy as np
 from filelock import FileLock
 from safetensors.numpy import load_file, save
 
-from langlearn import index_files
-from langlearn.calibration import draw, fit_fusion, fit_threshold
-from langlearn.candidates import Candidates
 from langlearn.cases import Case, Corpus
-from langlearn.chunks import pieces
 from langlearn.embedding import Embedder
 from langlearn.errors import UserError
-from langlearn.fusion import Fit
-from langlearn.known_vectors import KnownVectors
-from langlearn.lexical import Lexical
-from langlearn.vector_search import VectorSearch, train
+from langlearn.search import index_files
+from langlearn.search.calibration import draw, fit_fusion, fit_threshold
+from langlearn.search.candidates import Candidates
+from langlearn.search.chunks import pieces
+from langlearn.search.fusion import Fit
+from langlearn.search.known_vectors import KnownVectors
+from langlearn.search.lexical import Lexical
+from langlearn.search.vector_search import VectorSearch, train
 
 Fields = Literal["both", "prompt", "completion"]
 """What of a case is searched."""

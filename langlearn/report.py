@@ -5,18 +5,23 @@ import os
 import time
 from pathlib import Path
 
-from langlearn import charts, curves, markup, prompts, record, results, retrieval_metrics, runs
-from langlearn.charts import Curve, Line
-from langlearn.curves import Curves
-from langlearn.markup import Html, card, element, picture, table, text
-from langlearn.results import METRICS, RANKING, TUNED_RETRIEVAL, Evaluation
+from langlearn import prompts, record, runs
+from langlearn.measuring import results
+from langlearn.measuring.results import METRICS, RANKING, TUNED_RETRIEVAL, Evaluation
+from langlearn.page import charts, curves, markup
+from langlearn.page.charts import Curve, Line
+from langlearn.page.curves import Curves
+from langlearn.page.markup import Html, card, element, picture, table, text
+from langlearn.search import retrieval_metrics
 from langlearn.trainlog import clock
 
 
-def publish(folder: Path, logs: Path, run: dict, found: Evaluation) -> Path:
+def publish(folder: Path, logs: Path, run: dict, found: Evaluation | None) -> Path:
     """Keep what was measured of the run in `folder`: evaluation.json, its row in logs/runs.csv, the page (returned)."""
-    content = {"run": {"base": run["base_model"]["base"], "finished": run["finished"]}, **found.as_dict()}
-    record.write_json(Path(folder) / "evaluation.json", content)
+    content = None
+    if found:
+        content = {"run": {"base": run["base_model"]["base"], "finished": run["finished"]}, **found.as_dict()}
+        record.write_json(Path(folder) / "evaluation.json", content)
     runs.append(logs, run, content)
     return write(folder, logs)
 

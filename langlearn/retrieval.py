@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 
 from langlearn import assets, config
-from langlearn.candidates import DEPTH, Pool
 from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
-from langlearn.fusion import order
 from langlearn.index import Index, Progress, open_index
-from langlearn.lexical import words
+from langlearn.search.candidates import DEPTH, Pool
+from langlearn.search.fusion import order
+from langlearn.search.lexical import words
 
 Mode = Literal["auto", "hybrid", "dense", "bm25"]
 _RERANKED = 50

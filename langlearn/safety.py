@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from langlearn.doses import unsupported_doses
-from langlearn.emergencies import EMERGENCIES, SELF_HARM
-from langlearn.english import Span, digits, fold, pattern
-from langlearn.findings import FINDINGS, WORDS
-from langlearn.negation import State, scopes, states
-from langlearn.untrusted import strip_terminal
+from langlearn.clinical.doses import unsupported_doses
+from langlearn.clinical.emergencies import EMERGENCIES, SELF_HARM
+from langlearn.clinical.english import Span, digits, fold, pattern
+from langlearn.clinical.findings import FINDINGS, WORDS
+from langlearn.clinical.negation import State, scopes, states
+from langlearn.clinical.untrusted import strip_terminal
 
 __all__ = ["Notice", "emergency_notices", "strip_terminal", "unsupported_doses"]
 

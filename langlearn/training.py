@@ -56,6 +56,8 @@ class Setup:
     tokens_per_micro_batch: int
     optimizer: str
     cases_per_micro_batch: int | None = None
+    shape_multiple: int = 1
+    """Packed examples are filled up to a multiple of so many tokens."""
 
 
 class Run:
@@ -268,7 +270,9 @@ class Run:
     # Small parts ----------------------------------------------------------------------------------------------
 
     def batches(self, examples, count):
-        return micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count)
+        return micro_batches(
+            examples, self.budget, self.setup.packed, pad_id=0, count=count, multiple=self.setup.shape_multiple
+        )
 
     def autocast(self):
         if self.setup.dtype == torch.float32:

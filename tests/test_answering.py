@@ -28,7 +28,7 @@ from langlearn.index import open_index
 from langlearn.retrieval import Hit, Retriever
 from langlearn.safety import Notice
 from langlearn.speaker import Speaker, load_speaker
-from langlearn.streaming import Growing
+from langlearn.terminal.streaming import Growing
 
 QUESTION = "A 30-year-old dancer comes with a twisted ankle; pulse 71/min. What is it?"
 TAUGHT = (
@@ -203,8 +203,8 @@ def test_terminal_escapes_in_a_case_do_not_reach_the_citation():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_however_a_text_arrives_it_is_shown_once_and_clean(size):
+    from langlearn.clinical.untrusted import strip_terminal
     from langlearn.evidence import check_citations
-    from langlearn.untrusted import strip_terminal
 
     raw = " A [1] b \x1b]0;title with spaces\x07 c ([7]) d [1-9], e [2] [8].\n[7] New\x1b[31m line [not one] (x)"
     raw += "\nQuestion: f?"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from langlearn import assets, hashes, model_files
+from langlearn import assets
 from langlearn.errors import UserError
+from langlearn.files import hashes, model_files
 
 
 @pytest.fixture

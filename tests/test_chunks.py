@@ -1,4 +1,4 @@
-from langlearn.chunks import pieces
+from langlearn.search.chunks import pieces
 
 LONG = "One two three four. Five six seven. Eight nine ten eleven twelve? Thirteen fourteen.\n\nFifteen sixteen seventeen."
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from langlearn.doses import find, prepared, unsupported_doses
+from langlearn.clinical.doses import find, prepared, unsupported_doses
 
 SUPPORTED = [
     ("Give aspirin 300 mg [1].", "Give aspirin 300mg at once."),

@@ -11,9 +11,11 @@ from filelock import FileLock
 from hub_server import COMMIT, Hub
 from huggingface_hub import constants, snapshot_download
 
-from langlearn import assets, download, model_files
+from langlearn import assets
 from langlearn.assets import Asset
+from langlearn.config import ROOT
 from langlearn.errors import UserError
+from langlearn.files import download, model_files
 
 MODEL = Asset("base model", "clinic/tiny")
 STORAGE = "models--clinic--tiny"
@@ -73,10 +75,10 @@ def test_a_killed_download_leaves_no_file_that_passes_for_whole_and_the_next_run
     data = b"Prompt,Completion\n" + b"a,b\n" * 50_000
     hub.repos["datasets/BI55/MedText"] = {"medtext_2.csv": data, "README.md": b"cases"}
     hub.stalls["medtext_2.csv"] = 90_000
-    code = "from langlearn import assets, download; download.fetch(assets.Asset('cases', 'BI55/MedText'))"
+    code = "from langlearn import assets; from langlearn.files import download; download.fetch(assets.Asset('cases', 'BI55/MedText'))"
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
     child = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, cwd=Path(download.__file__).parent.parent,
+        [sys.executable, "-c", code], env=environment, cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     storage = tmp_path / "hub" / "datasets--BI55--MedText"

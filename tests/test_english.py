@@ -2,7 +2,7 @@
 
 import pytest
 
-from langlearn.english import digits, fold, pattern, sentences, stem, words
+from langlearn.clinical.english import digits, fold, pattern, sentences, stem, words
 
 
 @pytest.mark.parametrize(

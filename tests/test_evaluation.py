@@ -9,15 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from langlearn import assets, cases, config, evaluation, judging, measures, model, prompts, results
+from langlearn import assets, cases, config, evaluation, model, prompts
 from langlearn.answering import Answerer
 from langlearn.cases import Case
 from langlearn.embedding import Embedder
 from langlearn.generation import Generated
 from langlearn.index import open_index
-from langlearn.judging import Judge, Question, Reply
-from langlearn.measures import Measure
-from langlearn.results import BASE, BASE_RETRIEVAL, TUNED, TUNED_RETRIEVAL, Evaluation
+from langlearn.measuring import judging, measures, results
+from langlearn.measuring.judging import Judge, Question, Reply
+from langlearn.measuring.measures import Measure
+from langlearn.measuring.results import BASE, BASE_RETRIEVAL, TUNED, TUNED_RETRIEVAL, Evaluation
 from langlearn.retrieval import Retriever
 from langlearn.speaker import Speaker
 

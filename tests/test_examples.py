@@ -7,7 +7,7 @@ from langlearn import prompts
 from langlearn.cases import Case
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import IGNORE, Curriculum, Encoder, cited, micro_batches, shares, steps_of_epoch
+from langlearn.examples import IGNORE, Curriculum, Encoder, cited, micro_batches, shape_multiple, shares, steps_of_epoch
 
 
 def case(number: int, prompt="A man coughs.", completion="It is a cold. Rest.", **labels) -> Case:
@@ -79,6 +79,23 @@ def test_micro_batches_hold_each_example_once_within_the_budget(encoder, packed)
     assert all(b.input_ids.numel() <= 120 for b in batches)
     if packed:
         assert all(b.input_ids.numel() == b.tokens == sum(b.lengths) for b in batches)  # no padding at all
+
+
+@pytest.mark.parametrize("mean", [20, 139, 300, 800, 2000])
+def test_examples_are_filled_up_to_few_lengths_with_little_padding(mean, encoder):
+    lengths = list(range(mean - mean // 4, mean + mean // 4, 3))
+    multiple = shape_multiple(lengths)
+    filled = [-(-n // multiple) * multiple for n in lengths]
+    assert sum(filled) / sum(lengths) < 1.05
+    assert len(set(filled)) <= 20 and (multiple > 1 or mean < 25)
+
+
+def test_filled_batches_stay_within_the_budget_and_count_real_tokens(encoder):
+    examples = [encoder.example(case(n, prompt="cough " * n)) for n in range(1, 9)]
+    batches = list(micro_batches(examples, 128, True, pad_id=0, multiple=16))
+    assert all(b.input_ids.numel() <= 128 and all(n % 16 == 0 for n in b.lengths) for b in batches)
+    assert sum(b.tokens for b in batches) == sum(len(e.input_ids) for e in examples)
+    assert sum((b.labels != IGNORE).sum().item() for b in batches) == sum(e.supervised for e in examples)
 
 
 def test_a_fixed_count_of_cases_a_micro_batch_is_kept(encoder):

@@ -89,6 +89,17 @@ def test_the_adapter_is_a_standard_one(whole, tiny_falcon):
     assert not (whole / "adapter" / "config.json").exists()
 
 
+def test_the_run_ends_with_four_columns_a_report_and_a_row(whole):
+    found = json.loads((whole / "adapter" / "evaluation.json").read_text())
+    assert [*found["columns"]] == ["base", "tuned", "base + retrieval", "tuned + retrieval"]
+    assert found["columns"]["tuned"]["loss"]["value"] < found["columns"]["base"]["loss"]["value"]
+    log = (whole / "logs" / "train.log").read_text()
+    assert "names the condition" in log and "loss on the answer" in log
+    assert log.rstrip().endswith(f"report: {whole / 'adapter' / 'report' / 'index.html'}")
+    assert "tuned + retrieval" in (whole / "adapter" / "report" / "index.html").read_text()
+    assert len((whole / "logs" / "runs.csv").read_text().splitlines()) == 2
+
+
 def test_checkpoints_are_gone_and_nothing_half_written_is_left(whole):
     assert sorted(p.name for p in whole.iterdir()) == ["adapter", "index", "logs"]
 

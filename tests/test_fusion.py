@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from langlearn.candidates import Pool
-from langlearn.fusion import Fusion, fit, reciprocal_rank
+from langlearn.search.candidates import Pool
+from langlearn.search.fusion import Fusion, fit, reciprocal_rank
 
 
 def pools(dense_knows: float, words_know: float, count: int = 60, seed: int = 0) -> tuple[list[Pool], list[set[int]]]:

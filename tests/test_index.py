@@ -13,11 +13,11 @@ import pytest
 import torch
 from tiny_embedder import save_embedder
 
-from langlearn import index_files
 from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
 from langlearn.errors import UserError
 from langlearn.index import open_index
+from langlearn.search import index_files
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

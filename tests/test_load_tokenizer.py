@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import load_tokenizer
 import pytest
 from hub_server import COMMIT, Hub
 
-from langlearn import config, proof
+import load_tokenizer
+from langlearn import config
 from langlearn.assets import Asset
 from langlearn.errors import UserError
+from langlearn.files import proof
 
 ROOT = Path(load_tokenizer.__file__).resolve().parent
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from langlearn.english import fold
-from langlearn.negation import scopes, states
+from langlearn.clinical.english import fold
+from langlearn.clinical.negation import scopes, states
 
 
 def states_of(text: str, thing: str) -> set[str]:

@@ -9,9 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from langlearn import curves, measures, report, results, runs
+from langlearn import report, runs
 from langlearn.errors import UserError
-from langlearn.results import Evaluation
+from langlearn.measuring import measures, results
+from langlearn.measuring.results import Evaluation
+from langlearn.page import curves
 
 EVIL = '<script>alert("1")</script><img src="https://x.example/y.png">'
 FINISHED = 1_790_000_000.0

@@ -5,11 +5,11 @@ import pytest
 import torch
 from tiny_embedder import save_embedder
 
-from langlearn.calibration import draw, grouping_label
 from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
 from langlearn.index import Index, open_index
 from langlearn.retrieval import CrossEncoder, Retriever
+from langlearn.search.calibration import draw, grouping_label
 
 ANKLE = "She landed on the outer side of her foot at basketball and now the outside of the ankle is swollen and tender."
 ROWS = [

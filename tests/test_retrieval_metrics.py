@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from langlearn.retrieval_metrics import difference, interval, per_question
+from langlearn.search.retrieval_metrics import difference, interval, per_question
 
 
 def test_the_metrics_of_rankings_that_can_be_counted_by_hand():

@@ -12,8 +12,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import run_evaluation  # noqa: E402
-from langlearn import assets, cases, config, model, record, results, runs  # noqa: E402
+from langlearn import assets, cases, config, model, record, runs  # noqa: E402
 from langlearn.errors import UserError  # noqa: E402
+from langlearn.measuring import results  # noqa: E402
 
 
 @pytest.fixture(scope="module")

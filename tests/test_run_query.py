@@ -18,10 +18,11 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from langlearn import batch, config, console
-from langlearn.display import Display
+from langlearn import config
 from langlearn.errors import UserError
-from langlearn.opening import Opening
+from langlearn.terminal import batch, console
+from langlearn.terminal.display import Display
+from langlearn.terminal.opening import Opening
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from langlearn.emergencies import EMERGENCIES
-from langlearn.findings import FINDINGS
+from langlearn.clinical.emergencies import EMERGENCIES
+from langlearn.clinical.findings import FINDINGS
 from langlearn.safety import Notice, emergency_notices, strip_terminal, unsupported_doses
 
 SENTENCES = [

@@ -1,6 +1,6 @@
 import numpy as np
 
-from langlearn.thresholds import OUT_OF_SCOPE, calibrate
+from langlearn.search.thresholds import OUT_OF_SCOPE, calibrate
 
 
 def test_a_gap_is_cut_in_its_middle_without_errors():

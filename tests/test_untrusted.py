@@ -2,7 +2,7 @@
 
 import pytest
 
-from langlearn.untrusted import break_special_tokens, neutralise, strip_terminal
+from langlearn.clinical.untrusted import break_special_tokens, neutralise, strip_terminal
 
 
 @pytest.mark.parametrize(

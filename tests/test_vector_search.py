@@ -2,7 +2,7 @@ import faiss
 import numpy as np
 import pytest
 
-from langlearn.vector_search import VectorSearch, recall_at_10, train
+from langlearn.search.vector_search import VectorSearch, recall_at_10, train
 
 
 def scattered(count: int, seed: int, dimension: int = 24, centres: int = 100) -> np.ndarray:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -27,7 +28,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import FalconConfig, FalconForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from langlearn import checkpoint, falcon, prompts  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from case_documents import case_documents, read_foci  # noqa: E402
+
+from langlearn import checkpoint, falcon  # noqa: E402
 
 EOS = "<|endoftext|>"
 HELD_OUT = 0.05  # share of MedQuAD foci never trained on
@@ -54,7 +58,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--final-length", type=int, default=1024, help="row length in the last part")
     parser.add_argument("--final-share", type=float, default=0.3, help="share of the time at the final length")
     parser.add_argument("--init", type=Path, default=None, help="go on from this model (with its tokenizer)")
-    parser.add_argument("--copies", type=int, default=0, help="add so many documents that answer from retrieved text")
+    parser.add_argument("--cases", type=int, default=0, help="add so many documents that answer from retrieved cases")
     parser.add_argument("--medquad-only", action="store_true", help="leave the other text out (for comparisons)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -89,32 +93,6 @@ def other_documents(path: Path) -> list[list[str]]:
         else:
             documents.append([row["text"].strip()])
     return documents
-
-
-def copy_documents(groups: list[list[str]], count: int, seed: int) -> list[list[str]]:
-    """Three questions with their answers as retrieved cases, one of the questions again with some words gone, and its
-    answer: what retrieval-augmented answering asks of a model. Half of them take all three from one focus."""
-    draw = random.Random(f"copies-{seed}")
-    pairs = [[_pair(d) for d in group if len(d) < 900] for group in groups]
-    large, every = [p for p in pairs if len(p) >= 3], [pair for p in pairs for pair in p]
-    documents = []
-    for _ in range(count):
-        three = draw.sample(draw.choice(large) if draw.random() < 0.5 else every, 3)
-        asked = draw.choice(three)
-        question = " ".join(word for word in asked.prompt.split() if draw.random() > 0.25) or asked.prompt
-        documents.append([prompts.context_prompt(question, three) + prompts.answer_text(asked.completion)])
-    return documents
-
-
-@dataclass(frozen=True)
-class Pair:
-    prompt: str
-    completion: str
-
-
-def _pair(document: str) -> Pair:
-    question, _, answer = document.partition("\nAnswer: ")
-    return Pair(question.removeprefix("Question: "), answer)
 
 
 def train_tokenizer(documents: list[list[str]], size: int) -> Tokenizer:
@@ -214,6 +192,21 @@ def held_out_loss(model, groups: list[np.ndarray], eos: int, device, length: int
     return total / count
 
 
+@torch.no_grad()
+def naming(model, tokenizer: Tokenizer, documents: list[tuple[str, str, str]], device) -> dict[str, float]:
+    """Of documents about unseen foci: the share whose name comes out whole and greedily, by how the cases help."""
+    right = {"with a case of it": [], "without": []}
+    for prompt, lead, rest in documents:
+        name = re.match(r".*?(?= \[\d\]|\. |\.$)|.*", rest)[0]
+        given, wanted = tokenizer.encode(prompt + lead).ids, tokenizer.encode(name).ids
+        ids = torch.tensor([given + wanted], device=device)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = model(ids[:, :-1], use_cache=False).logits[0, len(given) - 1 :]
+        found = name.strip() in prompt
+        right["with a case of it" if found else "without"].append(logits.argmax(-1).tolist() == wanted)
+    return {key: sum(each) / max(1, len(each)) for key, each in right.items()}
+
+
 def main():
     args = arguments()
     work = args.work or args.output.with_name(args.output.name + ".work")
@@ -231,8 +224,9 @@ def main():
         tokenizer = train_tokenizer(train + others, args.vocabulary)
     tokenizer.save(str(work / "tokenizer.json"))
     eos = tokenizer.token_to_id(EOS)
-    if args.copies:
-        others = others + copy_documents(train, args.copies, args.seed)
+    foci = read_foci(args.medquad, lambda focus: not held_out(focus))
+    others = others + [["".join(parts)] for parts in case_documents(foci, args.cases, args.seed)]
+    unseen = case_documents(read_foci(args.medquad, held_out), 300, args.seed)
     stream, held = Stream(encode(tokenizer, train + others), args.seed), encode(tokenizer, held)
 
     model = build(args, tokenizer.get_vocab_size(), eos).to(device)
@@ -300,7 +294,8 @@ def main():
     model.eval()
     state["held_out_loss"] = held_out_loss(model, held, eos, device)
     state["train_loss"] = running
-    print(f"held-out foci: {state['held_out_loss']:.4f} nats a token", flush=True)
+    state["names_unseen_foci"] = naming(model, tokenizer, unseen, device)
+    print(f"held-out foci: {state['held_out_loss']:.4f} nats a token; named: {state['names_unseen_foci']}", flush=True)
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, bos_token=EOS, model_max_length=2048)
     wrapped.save_pretrained(args.output)
     model.to(torch.bfloat16).save_pretrained(args.output)

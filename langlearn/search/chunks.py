@@ -10,7 +10,7 @@ Half, because one vector says less about much text: on MedQuAD parts of 128 toke
 import math
 from collections.abc import Callable, Sequence
 
-from langlearn.english import Span, sentence_spans
+from langlearn.clinical.english import Span, sentence_spans
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 _SLACK = 1.15  # sentences do not fill a piece exactly

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from langlearn.config import ROOT
 from langlearn.errors import UserError
-from langlearn.hashes import combined, file_hash
+from langlearn.files.hashes import combined, file_hash
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from langlearn import prompts
-from langlearn.untrusted import strip_terminal
+from langlearn.clinical.untrusted import strip_terminal
 
 if TYPE_CHECKING:  # slow to import, and the prompt must not wait for them
     from langlearn.answering import Answer, Citation

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from langlearn.candidates import Pool
-from langlearn.retrieval_metrics import ndcg
+from langlearn.search.candidates import Pool
+from langlearn.search.retrieval_metrics import ndcg
 
 Mode = Literal["hybrid", "dense", "bm25"]
 Ranking = Callable[[Pool], np.ndarray]

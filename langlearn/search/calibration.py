@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from langlearn.candidates import Candidates
 from langlearn.cases import REFUSALS, Case
-from langlearn.english import sentences
-from langlearn.fusion import Fit, fit, unfitted
-from langlearn.thresholds import OUT_OF_SCOPE, Threshold, calibrate
+from langlearn.clinical.english import sentences
+from langlearn.search.candidates import Candidates
+from langlearn.search.fusion import Fit, fit, unfitted
+from langlearn.search.thresholds import OUT_OF_SCOPE, Threshold, calibrate
 
 MOST_QUESTIONS = 500
 SHORT_QUESTIONS = 100

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from langlearn.errors import UserError
-from langlearn.hashes import hash_with
+from langlearn.files.hashes import hash_with
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -36,10 +36,10 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from langlearn import hashes
 from langlearn.assets import Asset
 from langlearn.errors import UserError
-from langlearn.model_files import TOKENIZER_FILES, WEIGHTS_INDEX, refuse_remote_code, shown
+from langlearn.files import hashes
+from langlearn.files.model_files import TOKENIZER_FILES, WEIGHTS_INDEX, refuse_remote_code, shown
 
 PATTERNS = {
     "base model": (*TOKENIZER_FILES, "config.json", "generation_config.json", "LICENSE*", "README.md"),

@@ -11,7 +11,7 @@ from functools import lru_cache
 import bm25s
 import numpy as np
 
-from langlearn import english
+from langlearn.clinical import english
 
 _WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 _stem = lru_cache(maxsize=200_000)(english.stem)

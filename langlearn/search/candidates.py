@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from langlearn.lexical import Lexical
-from langlearn.vector_search import VectorSearch
+from langlearn.search.lexical import Lexical
+from langlearn.search.vector_search import VectorSearch
 
 DEPTH = 100
 """Cases taken from each of the two rankings."""

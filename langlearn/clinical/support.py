@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from langlearn import doses, negation
-from langlearn.doses import Dose
-from langlearn.drugs import SALTS, drug
-from langlearn.english import pattern, sentence_spans, stem, words
+from langlearn.clinical import doses, negation
+from langlearn.clinical.doses import Dose
+from langlearn.clinical.drugs import SALTS, drug
+from langlearn.clinical.english import pattern, sentence_spans, stem, words
 
 ENOUGH = 0.6
 """Share of a sentence's weight that must stand together in a case. Of the sentences of a completion, its own case

@@ -8,7 +8,7 @@ protects is that citations, doses and support are checked afterwards without a m
 import re
 from collections.abc import Sequence
 
-from langlearn.english import sentences
+from langlearn.clinical.english import sentences
 
 _ESCAPES = re.compile(
     r"(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC: title, clipboard, hyperlink

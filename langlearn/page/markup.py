@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from langlearn.untrusted import strip_terminal
+from langlearn.clinical.untrusted import strip_terminal
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = """

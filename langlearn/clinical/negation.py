@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
-from langlearn.english import Span, pattern, sentence_spans
-from langlearn.triggers import AFTER, BEFORE, ENDS, ENDS_OF, PSEUDO, WORDS, State
+from langlearn.clinical.english import Span, pattern, sentence_spans
+from langlearn.clinical.triggers import AFTER, BEFORE, ENDS, ENDS_OF, PSEUDO, WORDS, State
 
 # After a comma: a clause of its own; a finding with its circumstances. A bare noun ("no fever, cough") is neither.
 _CLAUSE = re.compile(

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from langlearn.drugs import SALTS, drug
-from langlearn.english import STOP_WORDS, Span, digits, fold, sentence_spans, stem
+from langlearn.clinical.drugs import SALTS, drug
+from langlearn.clinical.english import STOP_WORDS, Span, digits, fold, sentence_spans, stem
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from langlearn import evidence, measures
+from langlearn import evidence
 from langlearn.answering import case_text
 from langlearn.cases import REFUSALS, Case
 from langlearn.conditions import Synonyms, names_condition
-from langlearn.measures import Measure
+from langlearn.measuring import measures
+from langlearn.measuring.measures import Measure
 
 _CITATION = re.compile(r"\s*\[[\d\s,;–-]+\]")
 

@@ -14,9 +14,9 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from langlearn.display import Display
 from langlearn.errors import UserError
-from langlearn.opening import Opening
+from langlearn.terminal.display import Display
+from langlearn.terminal.opening import Opening
 
 if TYPE_CHECKING:  # slow to import, and the prompt must not wait for them
     from langlearn.answering import Answer, Answerer

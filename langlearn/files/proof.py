@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from langlearn import assets, quiet
+from langlearn import assets
 from langlearn.config import Config
 from langlearn.errors import UserError
-from langlearn.model_files import check_weights, refuse_remote_code, shown
+from langlearn.files.model_files import check_weights, refuse_remote_code, shown
+from langlearn.terminal import quiet
 
 SENTENCE = "A 25-year-old woman has lateral ankle pain after a fall."
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1"}

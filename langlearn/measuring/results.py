@@ -4,6 +4,7 @@
     base + retrieval   … below retrieved cases          tuned + retrieval   … below retrieved cases
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from langlearn import retrieval_metrics
-from langlearn.measures import Measure
+from langlearn.measuring.measures import Measure
+from langlearn.search import retrieval_metrics
 
 BASE, TUNED = "base", "tuned"
 BASE_RETRIEVAL, TUNED_RETRIEVAL = "base + retrieval", "tuned + retrieval"
@@ -126,6 +127,13 @@ def print_tables(evaluation: Evaluation, console: Console) -> None:
         console.print()
     for note in evaluation.notes:
         console.print(note, style="dim", markup=False, highlight=False)
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """The tables as plain text, 80 columns wide."""
+    console = Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
+    print_tables(evaluation, console)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 def _table(title: str) -> Table:

@@ -1,0 +1,1 @@
+"""What clinical English says: findings, negations, doses, emergencies, support."""

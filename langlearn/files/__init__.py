@@ -1,0 +1,1 @@
+"""Files as they come: downloads, hashes, tables, proofs that they are whole."""

@@ -1,0 +1,109 @@
+"""Documents that teach a small model to answer from retrieved cases, made from question-and-answer text.
+
+A MedQuAD focus becomes a diagnosis: some of its sentences, its names masked, are a case; its name and other sentences
+are the answer. Each document is the very prompt that answers later, with its answer:
+
+    Similar cases:                               ← of this focus or of others, some of them with a related name
+    [1] sentences … → Likely diagnosis: A. …
+    [2] sentences … → Likely diagnosis: B. …
+    Question: other sentences of B
+    Answer: Likely diagnosis: B [2]. …
+
+To predict the name the model has to find the case that is like the question and copy from it: foci are so many, and
+each document is so differently drawn, that remembering does not help.
+"""
+
+import gzip
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from langlearn import prompts
+
+LEADS = ("Likely diagnosis: {}.", "Likely diagnosis: {}.", "Likely diagnosis: {}.", "The likely diagnosis is {}.",
+         "This is most likely {}.", "Diagnosis: {}.", "The picture suggests {}.", "Findings fit {}.")  # fmt: skip
+KINDS = {"information", "symptoms", "causes", "exams and tests", "treatment", "susceptibility", "outlook"}
+MOST_NAMED = 2  # a sentence that so many foci share after masking is boilerplate
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A diagnosis with what is written about it: masked[i] is sentences[i] without its names."""
+
+    name: str
+    sentences: list[str]
+    masked: list[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """One case as it stands in a prompt."""
+
+    prompt: str
+    completion: str
+
+
+def read_foci(path: Path, wanted) -> list[Focus]:
+    """The foci for which `wanted(name)` holds and that have at least six sentences of 6 to 40 words."""
+    names, texts = defaultdict(set), defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            if row["focus"].strip() and row["qtype"] in KINDS and wanted(row["focus"]):
+                names[row["focus"]] |= {row["focus"], *row["synonyms"]}
+                texts[row["focus"]] += re.split(r"(?<=[a-z)][.!])\s+(?=[A-Z])", " ".join(row["answer"].split()))
+    foci = []
+    for name, sentences in texts.items():
+        mask = re.compile(r"\b(?:%s)s?\b" % "|".join(map(re.escape, sorted(names[name], key=len, reverse=True))), re.I)
+        kept = list(dict.fromkeys(s for s in sentences if 6 <= len(s.split()) <= 40 and s.endswith(".")))
+        foci.append(Focus(name, kept, [mask.sub("it", s) for s in kept]))
+    shared = Counter(sentence for focus in foci for sentence in set(focus.masked))
+    return [cleaned for focus in foci if len((cleaned := _without(focus, shared)).sentences) >= 6]
+
+
+def _without(focus: Focus, shared: Counter) -> Focus:
+    kept = [i for i, sentence in enumerate(focus.masked) if shared[sentence] <= MOST_NAMED]
+    return Focus(focus.name, [focus.sentences[i] for i in kept], [focus.masked[i] for i in kept])
+
+
+def case_documents(foci: list[Focus], count: int, seed: int) -> list[tuple[str, str, str]]:
+    """(prompt, start of the answer up to the name, rest) of `count` documents; joined they are the text."""
+    draw = random.Random(f"cases-{seed}")
+    related = defaultdict(list)
+    for focus in foci:
+        for word in set(focus.name.lower().split()):
+            related[word].append(focus)
+    return [_document(draw.choice(foci), foci, related, draw) for _ in range(count)]
+
+
+def _document(asked: Focus, foci: list[Focus], related: dict, draw: random.Random) -> tuple[str, str, str]:
+    lead = draw.choice(LEADS)
+    order = draw.sample(range(len(asked.sentences)), len(asked.sentences))
+    question, rest = order[: draw.randint(2, 3)], order[3:]
+    k = draw.choice((1, 2, 3, 3, 4, 4))
+    true = 0 if draw.random() < 0.05 else min(k, draw.choice((1, 1, 2, 3)))
+    entries = [_entry(asked, rest if draw.random() < 0.7 else order, lead, draw) for _ in range(true)]
+    for _ in range(k - true):
+        pool = related[draw.choice(asked.name.lower().split())] if draw.random() < 0.5 else foci
+        other = draw.choice(pool)
+        if other.name != asked.name:
+            entries.append(_entry(other, range(len(other.sentences)), lead, draw))
+    draw.shuffle(entries)
+    context = [written for _, written in entries]
+    cited = next((n for n, (name, _) in enumerate(entries, start=1) if name == asked.name), None)
+    prompt = prompts.context_prompt(_joined(asked.masked, question), context)
+    start, _, end = lead.partition("{}")
+    name = asked.name + (f" [{cited}]" if cited else "") + end
+    return prompt, prompts.answer_text(start.strip()), f" {name} {_joined(asked.sentences, rest[-2:])}"
+
+
+def _entry(focus: Focus, order, lead: str, draw: random.Random) -> tuple[str, Written]:
+    order = draw.sample(list(order), len(order))
+    case, answer = order[: draw.randint(2, 3)], order[3:5]
+    return focus.name, Written(_joined(focus.masked, case), f"{lead.format(focus.name)} {_joined(focus.sentences, answer)}")
+
+
+def _joined(sentences: list[str], order) -> str:
+    return " ".join(sentences[i] for i in order)
