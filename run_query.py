@@ -4,6 +4,7 @@
     python run_query.py --query "…"                  one question; with --json, one JSON object
     python run_query.py --batch questions.txt        a question a line; the answers are JSON lines
     cat questions.txt | python run_query.py          a question a line; the answers are text
+    python run_query.py --export merged              no question: the fine-tuned model as one folder for vLLM, llama.cpp
 
 The index is built at the first start, reused afterwards, and brought up to date where the corpus has changed.
 """
@@ -12,6 +13,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from langlearn import errors
 from langlearn.errors import UserError
@@ -29,6 +31,8 @@ class Options:
     """Answer in JSON; standard output carries nothing else."""
     rebuild: bool = False
     """Build the index anew, whatever is there."""
+    export: Literal["merged"] | None = None
+    """Write base and adapter merged, as a plain transformers folder for vLLM or llama.cpp, and leave."""
 
 
 def main(argv: list[str]) -> None:
@@ -38,6 +42,9 @@ def main(argv: list[str]) -> None:
     quiet.libraries()
     settings, options = config.load(argv, Options, prog="run_query.py")
     refuse_nonsense(options)
+    if options.export:
+        export_merged(settings)
+        return
     if options.query is None and not options.batch and sys.stdin.isatty():
         converse(settings, options.rebuild)
         return
@@ -72,6 +79,9 @@ def main(argv: list[str]) -> None:
 
 def refuse_nonsense(options: Options) -> None:
     """What cannot be answered is said before anything is loaded."""
+    others = [name for name in ("query", "batch", "json", "rebuild") if getattr(options, name) not in (None, False)]
+    if options.export and others:
+        raise UserError(f"--export and --{others[0]} are both given: an export answers no question, keep one")
     if options.query is not None and options.batch:
         raise UserError("--query and --batch are both given: keep one")
     if options.query is not None and not options.query.strip():
@@ -80,6 +90,18 @@ def refuse_nonsense(options: Options) -> None:
         raise UserError(f"--batch {options.batch} does not exist: give a text file with a question a line")
     if options.json and options.query is None and not options.batch and sys.stdin.isatty():
         raise UserError("--json needs a question: add --query or --batch, or pipe questions in")
+
+
+def export_merged(settings) -> None:
+    """Base and adapter as one model, proven before it is put in place, and what to do with it."""
+    from langlearn import export, hardware
+    from langlearn.terminal import display
+
+    with display.progress_bar() as progress:
+        folder, found = export.export(settings, hardware.describe(), progress)
+    print(f"merged model: {folder}")
+    display.Display(sys.stdout).paragraph(f"Against the adapter on its base: {found}.")
+    print(f"\n{export.next_steps(folder)}")
 
 
 def converse(settings, rebuild: bool) -> None:

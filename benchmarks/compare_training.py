@@ -9,7 +9,7 @@ printed. Real tokens are those of prompts, answers and EOS: padding counts nothi
 
     old    pad to 512, batch 1, accumulation 4, eager stock attention, recomputation, loss on every token
     trl    SFTTrainer: batch 8, lengths grouped, SDPA, loss on the completion, no recomputation (packing on SDPA leaks)
-    ours   packed rows of whole cases, 16 a step in micro-batches of 4,096 tokens, loss on the answers
+    ours   packed rows of whole cases, 16 a step in micro-batches of 1,024 tokens, loss on the answers
 """
 
 import argparse
@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 RANK, ALPHA, RATE = 8, 32, 1e-3
 
 
-def load(base: str, attention: str | None):
-    """The base in NF4 with its adapter; `attention` overrides the project's own."""
+def load(base: str, attention: str | None, unpacked: bool = False):
+    """The base in NF4 with its adapter; `attention` overrides the project's own. `unpacked`: as this project trains
+    where memory allows, the 4-bit values widened once instead of in every product."""
     import torch
 
     from langlearn import config, falcon, model
@@ -34,6 +35,8 @@ def load(base: str, attention: str | None):
         falcon.attention_for = lambda _: attention
     settings = config.Model(base=base)
     loaded = model.load_base(settings, "cpu", torch.bfloat16)
+    if unpacked:
+        loaded = model.unpack(loaded, torch.bfloat16)
     tuned = model.add_adapter(loaded, config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0), seed=0)
     tuned.train()
     return tuned, model.load_tokenizer(settings)
@@ -78,16 +81,17 @@ def ours(base: str, path: str, seconds: float):
 
     from langlearn import examples, objective
 
-    tuned, tokenizer = load(base, None)
+    tuned, tokenizer = load(base, None, unpacked=True)
     optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=RATE, fused=True)
     encoder = examples.Encoder(tokenizer, 1024)
     cases = read_cases(path)
+    multiple = examples.shape_multiple([len(encoder.example(case).input_ids) for case in cases[:100]])
     began = time.perf_counter()
     for step in examples.steps_of_epoch(len(cases), 16, seed=0, epoch=0):
         clock, total = time.perf_counter(), 0.0
         chosen = [encoder.example(cases[i]) for i in step]
         supervised = sum(e.supervised for e in chosen)
-        for batch in examples.micro_batches(chosen, 4096, packed=True, pad_id=0):
+        for batch in examples.micro_batches(chosen, 1024, packed=True, pad_id=0, multiple=multiple):
             with objective.packed(batch):
                 with torch.autocast("cpu", dtype=torch.bfloat16):
                     loss = objective.answer_loss(tuned, batch) / supervised

@@ -14,11 +14,14 @@ from transformers import StoppingCriteria, TextStreamer
 from transformers.utils import logging as transformers_logging
 
 LOOKUP_TOKENS = 10
+LONGEST_PHRASE, TIMES, FEWEST = 16, 3, 12
+"""An answer goes round in circles once a phrase of so many tokens at most stands there so many times, in so many
+tokens at least. It ends there: forbidding the repetition instead would change doses that are rightly said twice."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """One answer. stopped: it ended with EOS, not at the length limit. Seconds are of the whole batch."""
+    """One answer. stopped: it ended with EOS, not at the length limit nor in a loop. Seconds are of the whole batch."""
 
     text: str
     tokens: int
@@ -48,6 +51,31 @@ class _Until(StoppingCriteria):
         recent = max(self.prompt_tokens, input_ids.shape[1] - LOOKUP_TOKENS - len(self.text))
         found = self.text in self.tokenizer.decode(input_ids[0, recent:])
         return torch.tensor([found], device=input_ids.device)
+
+
+class _Loops(StoppingCriteria):
+    """Ends an answer that goes round in circles."""
+
+    def __init__(self, prompt_tokens: int):
+        self.prompt_tokens = prompt_tokens
+
+    def __call__(self, input_ids, scores, **kwargs):
+        recent = LONGEST_PHRASE * TIMES + LOOKUP_TOKENS  # prompt lookup adds several tokens at once
+        rows = input_ids[:, max(self.prompt_tokens, input_ids.shape[1] - recent) :].tolist()
+        return torch.tensor([loop_end(row) is not None for row in rows], device=input_ids.device)
+
+
+def loop_end(ids: Sequence[int]) -> int | None:
+    """Where `ids` have said one phrase for the third time in a row; None where they never do."""
+    return next((end for end in range(FEWEST, len(ids) + 1) if _goes_round(ids, end)), None)
+
+
+def _goes_round(ids: Sequence[int], end: int) -> bool:
+    for phrase in range(1, LONGEST_PHRASE + 1):
+        span = max(phrase * TIMES, FEWEST)
+        if end >= span and all(ids[end - i] == ids[end - i - phrase] for i in range(1, span - phrase + 1)):
+            return True
+    return False
 
 
 class _Stream(TextStreamer):
@@ -90,7 +118,7 @@ def generate(
     if lookup is None:
         lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
     clock = _Clock()
-    criteria = [clock, _Until(tokenizer, until, width)] if until else [clock]
+    criteria = [clock, _Loops(width), *([_Until(tokenizer, until, width)] if until else [])]
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -116,6 +144,8 @@ def generate(
     for row in output[:, width:].tolist():
         stopped = tokenizer.eos_token_id in row
         ids = row[: row.index(tokenizer.eos_token_id)] if stopped else row
+        if end := loop_end(ids):
+            ids, stopped = ids[:end], False
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if until and until in text:
             text, stopped = text[: text.index(until)], True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
@@ -131,7 +132,18 @@ def add_adapter(model, adapter: config.Adapter, seed: int) -> PeftModel:
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    for module in tuned.modules():
+        if isinstance(module, BaseTunerLayer):
+            # PEFT would widen every input to the adapter's float32; autocast narrows the few weights instead.
+            module.cast_input_dtype_enabled = False
     return tuned
+
+
+def unpack(model, dtype: torch.dtype):
+    """The 4-bit weights unpacked once, to the very values that every step would compute again; still frozen."""
+    unpacked = model.dequantize(dtype)
+    unpacked.requires_grad_(False)
+    return unpacked
 
 
 def _has_conv1d(model) -> bool:

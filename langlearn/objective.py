@@ -1,12 +1,12 @@
 """Loss on the answers: summed over supervised tokens, in chunks, so that the logits never stand in memory at once.
 
 Falcon's LM head has 65,024 columns: the float32 logits of 4,096 tokens alone would take a gigabyte. Only the hidden
-states of supervised positions reach the head, CHUNK at a time, and are computed again in the backward pass.
+states of supervised positions reach the head, CHUNK at a time. The head is frozen, so the forward pass can leave the
+finished gradient of the hidden states, (softmax - target) W, in place of logits: nothing is computed twice.
 """
 
 import torch
 import torch.nn.functional as F
-from torch.utils.checkpoint import checkpoint
 
 from langlearn import falcon
 from langlearn.examples import IGNORE, Batch
@@ -32,16 +32,33 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     targets = batch.labels[:, 1:].flatten()
     keep = targets != IGNORE
     hidden, targets = hidden[:, :-1].flatten(0, 1)[keep], targets[keep]
-    weight = bare.lm_head.weight
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
-    total = hidden.sum().float() * 0.0
-    for h, t in zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True):
-        total = total + checkpoint(_head_loss, h, weight, t, use_reentrant=False)
-    return total
+    return hidden.sum().float() * 0.0 + _HeadLoss.apply(hidden, bare.lm_head.weight.to(hidden.dtype), targets)
 
 
-def _head_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return _cross_entropy(F.linear(hidden, weight.to(hidden.dtype)), targets)
+class _HeadLoss(torch.autograd.Function):
+    """Summed cross-entropy of `hidden` (tokens, width) through a frozen head `weight` (vocabulary, width)."""
+
+    @staticmethod
+    def forward(ctx, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros((), device=hidden.device)
+        wanted = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(hidden) if wanted else None
+        for start in range(0, len(targets), CHUNK):
+            part, goal = slice(start, start + CHUNK), targets[start : start + CHUNK, None]
+            logits = F.linear(hidden[part], weight).float()
+            logits -= logits.logsumexp(dim=-1, keepdim=True)
+            total -= logits.gather(1, goal).sum()
+            if wanted:
+                towards = logits.exp_().scatter_add_(1, goal, torch.full_like(goal, -1, dtype=logits.dtype))
+                gradient[part] = towards.to(weight.dtype) @ weight
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx, outer: torch.Tensor):
+        (gradient,) = ctx.saved_tensors
+        return gradient * outer.to(gradient.dtype), None, None
 
 
 def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -335,3 +335,31 @@ def test_16_bit_models_are_not_folded(tuned):
 def test_a_model_that_was_never_4_bit_folds_too(tuned):
     tuned.model.quantization = "none"
     assert speaker.load_speaker(tuned, with_memory(2**33), torch.float32).folded
+
+
+@pytest.mark.parametrize(
+    "ids, end",
+    [
+        (range(60), None),
+        ([9, 8, 7] + [5] * 30, 15),
+        ([9, 8, 7] + [5] * 11, None),
+        ([9, 8] + [1, 2, 3, 4] * 4, 14),
+        ([1, 2, 3, 4] * 2 + [1, 2, 3], None),
+        ([*range(16)] * 3, 48),
+        ([*range(17)] * 3, None),
+        ([1, 2, 3, 4] * 3 + [9, 9], 12),
+    ],
+)
+def test_an_answer_goes_round_once_one_phrase_stands_there_three_times(ids, end):
+    assert generation.loop_end([*ids]) == end
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_answer_that_goes_round_ends_there_and_did_not_stop_by_itself(count, tiny_falcon):
+    settings = ModelSettings(base=str(tiny_falcon), quantization="none")
+    tokenizer, stuck = model.load_tokenizer(settings), model.load_base(settings, "cpu", torch.float32)
+    stuck.lm_head = torch.nn.Linear(stuck.config.hidden_size, stuck.config.vocab_size)
+    stuck.lm_head.weight.data.zero_()
+    stuck.lm_head.bias.data.zero_()[7] = 1.0  # whatever stands there, the next token is the same
+    answers = generation.generate(stuck, tokenizer, ["A cough.", "A cough and a fever.", "No."][:count], 100)
+    assert [(answer.tokens, answer.stopped) for answer in answers] == [(12, False)] * count

@@ -26,6 +26,7 @@ from langlearn import prompts
 LEADS = ("Likely diagnosis: {}.", "Likely diagnosis: {}.", "Likely diagnosis: {}.", "The likely diagnosis is {}.",
          "This is most likely {}.", "Diagnosis: {}.", "The picture suggests {}.", "Findings fit {}.")  # fmt: skip
 KINDS = {"information", "symptoms", "causes", "exams and tests", "treatment", "susceptibility", "outlook"}
+COPIED = 0.7  # share of answers that say what the cited case's answer says; the others say something else that is true
 MOST_NAMED = 2  # a sentence that so many foci share after masking is boilerplate
 
 
@@ -91,18 +92,29 @@ def _document(asked: Focus, foci: list[Focus], related: dict, draw: random.Rando
         if other.name != asked.name:
             entries.append(_entry(other, range(len(other.sentences)), lead, draw))
     draw.shuffle(entries)
-    context = [written for _, written in entries]
-    cited = next((n for n, (name, _) in enumerate(entries, start=1) if name == asked.name), None)
-    prompt = prompts.context_prompt(_joined(asked.masked, question), context)
+    cited = next((n for n, entry in enumerate(entries, start=1) if entry.name == asked.name), None)
+    prompt = prompts.context_prompt(_joined(asked.masked, question), [entry.written for entry in entries])
     start, _, end = lead.partition("{}")
     name = asked.name + (f" [{cited}]" if cited else "") + end
-    return prompt, prompts.answer_text(start.strip()), f" {name} {_joined(asked.sentences, rest[-2:])}"
+    says = _joined(asked.sentences, rest[-2:])
+    if cited and draw.random() < COPIED:
+        says = entries[cited - 1].says
+    return prompt, prompts.answer_text(start.strip()), f" {name} {says}".rstrip()
 
 
-def _entry(focus: Focus, order, lead: str, draw: random.Random) -> tuple[str, Written]:
+@dataclass(frozen=True)
+class _Entry:
+    """A retrieved case: whose it is, how it is written, and what its answer says after the name."""
+
+    name: str
+    written: Written
+    says: str
+
+
+def _entry(focus: Focus, order, lead: str, draw: random.Random) -> _Entry:
     order = draw.sample(list(order), len(order))
-    case, answer = order[: draw.randint(2, 3)], order[3:5]
-    return focus.name, Written(_joined(focus.masked, case), f"{lead.format(focus.name)} {_joined(focus.sentences, answer)}")
+    case, says = order[: draw.randint(1, 2)], _joined(focus.sentences, order[2 : draw.randint(3, 5)])
+    return _Entry(focus.name, Written(_joined(focus.masked, case), f"{lead.format(focus.name)} {says}".rstrip()), says)
 
 
 def _joined(sentences: list[str], order) -> str:

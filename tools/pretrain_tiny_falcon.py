@@ -4,7 +4,7 @@
         aci_bench.jsonl --output models/tiny-falcon --minutes 75
 
 The story: read the text → hold out whole MedQuAD foci → train a byte-level BPE → pack → train → measure → save.
-The learning rate follows the clock, not a step count, so the run ends on time on any machine. The same command
+The learning rate follows the clock, not a step count, so the run ends on time on any machine (or `--tokens`). The same command
 resumes an interrupted run from its newest checkpoint (`--work`). A GPU is used where there is one.
 """
 
@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=None, help="checkpoints and log; default: OUTPUT.work")
     parser.add_argument("--tokenizer", type=Path, default=None, help="reuse this tokenizer.json instead of training one")
     parser.add_argument("--minutes", type=float, default=75.0, help="training time; the schedule follows it")
+    parser.add_argument("--tokens", type=float, default=None, help="train on so many tokens instead (to compare settings)")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--heads", type=int, default=6)
@@ -178,6 +179,11 @@ def schedule(progress: float) -> float:
     return min(progress / 0.02, 1.0) * max(0.0, 1.0 - max(0.0, progress - 0.02) / 0.98)
 
 
+def done(args, state: dict) -> float:
+    """Share of the training that is behind us."""
+    return state["tokens"] / args.tokens if args.tokens else state["seconds"] / (60 * args.minutes)
+
+
 @torch.no_grad()
 def held_out_loss(model, groups: list[np.ndarray], eos: int, device, length: int = 1024) -> float:
     """Nats a token over every held-out document, each read alone from its start, cut at `length`."""
@@ -262,7 +268,7 @@ def main():
     clock, said, saved, running = time.monotonic(), 0.0, 0.0, None
     log = (work / "log.jsonl").open("a", encoding="utf-8")
     model.train()
-    while (progress := state["seconds"] / (60 * args.minutes)) < 1:
+    while (progress := done(args, state)) < 1:
         scale = schedule(max(progress, 1e-4))
         for group, peak in zip((g for o in optims for g in o.param_groups), peaks, strict=True):
             group["lr"] = peak * scale
@@ -281,11 +287,12 @@ def main():
         state["seconds"], clock = state["seconds"] + now - clock, now
         if state["seconds"] - said > 30:
             said = state["seconds"]
-            row = dict(state, loss=round(running, 4), epoch=stream.epoch, rate=round(state["tokens"] / state["seconds"]))
+            rate = round(state["tokens"] / state["seconds"])
+            row = dict(state, loss=round(running, 4), epoch=stream.epoch, rate=rate)
             log.write(json.dumps(row) + "\n")
             log.flush()
             print(f"{progress:5.1%} step {state['step']} epoch {stream.epoch} loss {running:.3f} "
-                  f"{row['rate']} tokens/s", flush=True)  # fmt: skip
+                  f"{rate} tokens/s", flush=True)  # fmt: skip
         if state["seconds"] - saved > 300:
             saved = state["seconds"]
             save_state()
