@@ -20,7 +20,7 @@ class Options:
     """this run"""
 
     plan: bool = False
-    """Print the plan and the predicted peak memory, load no weights, and stop."""
+    """Print the plan with its peak memory and time, and what would change them; load no weights, and stop."""
     fresh: bool = False
     """Drop the checkpoints of an interrupted run instead of resuming it."""
 
@@ -38,20 +38,22 @@ def main(argv: list[str]) -> None:
     corpus = cases.read(settings.data)
     train, held_out = cases.split(corpus, settings.data.train_share, settings.data.seed)
 
-    from langlearn import finetuning, model, trainlog
+    from langlearn import finetuning, model, pace, trainlog
 
     base_config = model.load_config(settings.model)
     tokenizer = model.load_tokenizer(settings.model)
     settings.training.batch_size = finetuning.cases_per_step(settings.training, hardware.rank_count(machine))
     lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, with_neighbours=not options.plan)
-    plan = hardware.plan(settings, machine, base_config, lesson.lengths())
-    if options.plan:
-        print(plan.table())
-        return
+    lengths = lesson.lengths()
+    plan = hardware.plan(settings, machine, base_config, lengths)
 
     ranks = launch.init()
-    log = trainlog.TrainLog(Path(settings.logs.folder), enabled=ranks.is_main)
     try:
+        plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
+        if options.plan:
+            print(plan.table())
+            return
+        log = trainlog.TrainLog(Path(settings.logs.folder), enabled=ranks.is_main)
         log.say(finetuning.opening(settings, corpus, train, held_out))
         log.say(plan.table())
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)

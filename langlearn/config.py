@@ -100,6 +100,10 @@ class Training:
     """Seed of initialisation, order and dropout."""
     diagnostic_questions: list[str] = field(default_factory=lambda: list(DIAGNOSTIC_QUESTIONS))
     """Asked before and after training; both answers land in the log and run.json."""
+    price_per_hour: float | None = None
+    """What an hour on this machine costs, in any currency; the plan and the end of the run then tell the cost."""
+    watts: float | None = None
+    """Watts that this machine draws as it trains; null asks the driver of a GPU, and tells no energy on a CPU."""
 
 
 @dataclass
@@ -217,6 +221,8 @@ RANGES = {
     "training.eval_cases": NOT_NEGATIVE,
     "training.early_stopping_patience": NOT_NEGATIVE,
     "training.save_minutes": ABOVE_0,
+    "training.price_per_hour": NOT_NEGATIVE,
+    "training.watts": ABOVE_0,
     "index.batch_size": AT_LEAST_1,
     "answering.k": NOT_NEGATIVE,
     "answering.min_similarity": (lambda v: -1 <= v <= 1, "from -1 to 1"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from langlearn import checkpoint, falcon, generation, launch, model, prompts, record
+from langlearn import checkpoint, falcon, generation, launch, model, pace, prompts, record
 from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
 from langlearn.examples import Curriculum, Encoder, Example, shape_multiple
@@ -88,6 +88,8 @@ def fine_tune(
     expected, quantised = model.count_quantised(base)
     if config.model.quantization == "nf4":
         log.say(f"{quantised} of {expected} linear layers are 4-bit")
+    if plan.unpacked:
+        base = model.unpack(base, plan.dtype)
     questions = config.training.diagnostic_questions
     before = _ask_once(base, tokenizer, questions, config, folder, ranks, log)
 
@@ -144,12 +146,13 @@ def fine_tune(
             "cases_per_step": config.training.batch_size,
         },
         "hardware": plan.hardware.as_dict(),
-        "plan": plan.as_dict(),
+        "plan": plan.as_dict(progress.step),
         "steps": progress.step,
         "epochs": progress.step / run.steps_per_epoch,
         "tokens": progress.tokens,
         "supervised_tokens": progress.supervised_tokens,
         "seconds": progress.seconds,
+        **pace.bill(progress.seconds, plan.pace, config.training),
         "tokens_per_second": progress.tokens / took,
         "peak_memory_bytes": peak_memory(ranks.device),
         "final": progress.last,
@@ -177,7 +180,8 @@ def fine_tune(
 def fingerprint(config: Config, corpus: Corpus, identity: dict, plan) -> dict:
     """What must be the same for a checkpoint to go on: all that decides the result, nothing about the machine."""
     training = asdict(config.training)
-    for name in ("output", "save_minutes", "tokens_per_micro_batch", "activation_checkpointing"):
+    for name in ("output", "save_minutes", "tokens_per_micro_batch", "activation_checkpointing",
+                 "price_per_hour", "watts"):  # fmt: skip
         training.pop(name)
     return {
         "base model": identity["sha256"],
@@ -230,18 +234,20 @@ def opening(config: Config, corpus: Corpus, train: list[Case], held_out: list[Ca
 
 
 def closing(run: dict) -> str:
-    last, evaluation = run["final"], run["evaluation"]
-    predicted = run["plan"].get("predicted_peak_bytes")
-    memory = f"peak memory {run['peak_memory_bytes'] / 2**30:.2f} GiB"
-    if predicted:
+    last, evaluation, plan = run["final"], run["evaluation"], run["plan"]
+    seconds, memory = clock(run["seconds"]), f"peak memory {run['peak_memory_bytes'] / 2**30:.2f} GiB"
+    if predicted := plan.get("predicted_seconds"):
+        seconds += f" (predicted {clock(predicted)})"
+    if predicted := plan.get("predicted_peak_bytes"):
         memory += f" (predicted {predicted / 2**30:.2f})"
-    return "\n".join(
-        [
-            f"{run['steps']} steps, {run['epochs']:.2f} epochs in {clock(run['seconds'])}: "
-            f"{run['tokens_per_second']:.0f} tokens/s, {memory}",
-            f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, "
-            f"learning rate {last['learning_rate']:.2e}",
-            f"held-out loss {evaluation['before']:.4f} before, {evaluation['after']:.4f} after",
-            f"adapter in {run['config']['training']['output']}/ — ask it: python run_query.py",
-        ]
-    )
+    lines = [
+        f"{run['steps']} steps, {run['epochs']:.2f} epochs in {seconds}: {run['tokens_per_second']:.0f} tokens/s, {memory}",
+        f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, learning rate {last['learning_rate']:.2e}",
+        f"held-out loss {evaluation['before']:.4f} before, {evaluation['after']:.4f} after",
+    ]
+    bill = [f"{run['kilowatt_hours']:.2g} kWh"] if run.get("kilowatt_hours") else []
+    if run.get("cost") is not None:
+        bill.append(f"{run['cost']:.2f} at {run['config']['training']['price_per_hour']:.2f}/h")
+    if bill:
+        lines.append(f"training took about {', '.join(bill)}")
+    return "\n".join([*lines, f"adapter in {run['config']['training']['output']}/ — ask it: python run_query.py"])

@@ -5,6 +5,7 @@ import math
 import os
 import statistics
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
@@ -15,24 +16,33 @@ from langlearn.config import Config
 from langlearn.errors import UserError
 from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, rank_count, refuse_unusable
 
+if TYPE_CHECKING:
+    from langlearn.pace import Pace
+
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
 SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
 SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 1024  # tokens computed at once
-ENOUGH = 2048  # below this, unpacking the weights costs more than computing activations twice
+# A step passes over the frozen weights twice, forward and backward, and with recomputation three times: half as much again.
+# Each pass unpacks them from 4-bit once for a micro-batch, for the price of some 150 tokens. So recomputation pays only
+# where very little fits without it, and then more than ENOUGH tokens at once would gain a few per cent at most.
+ENOUGH = 2048
+UNPACKED_SHARE = 0.1  # of a CPU's free memory: so small a model is unpacked from 4-bit once instead of in every product
 SCORED = ("cpu", torch.bfloat16)  # where falcon.causal_attention computes all heads' scores in one product
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the run will do on this machine. `reasons` are (choice, value, why), in the order they are shown."""
+    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons` are (choice, value, why), in the order they are shown; `pace`,
+    once measured, is how fast, and `changes` (change, time, how) are what would make it another."""
 
     profile: str
     hardware: Hardware
     device: str
     dtype: torch.dtype
     quantization: str
+    unpacked: bool
     ranks: int
     attention: str
     activation_checkpointing: bool
@@ -40,32 +50,36 @@ class Plan:
     optimizer: str
     memory: memory.Memory
     reasons: tuple[tuple[str, str, str], ...]
+    pace: "Pace | None" = None
+    changes: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def predicted_peak_bytes(self) -> int:
         """What the run will measure: on CUDA the memory that torch allocates, on a CPU all of the process."""
         return self.memory.allocated if self.device == "cuda" else self.memory.total
 
-    def as_dict(self) -> dict:
-        """For run.json."""
-        simple = ("profile", "device", "quantization", "ranks", "attention", "activation_checkpointing",
+    def as_dict(self, steps: int | None = None) -> dict:
+        """For run.json. `steps`: those that were taken, where the run stopped early."""
+        simple = ("profile", "device", "quantization", "unpacked", "ranks", "attention", "activation_checkpointing",
                   "tokens_per_micro_batch", "optimizer", "predicted_peak_bytes")  # fmt: skip
         return {name: getattr(self, name) for name in simple} | {
             "dtype": _name(self.dtype),
             "memory": self.memory.as_dict(),
             "reasons": [list(row) for row in self.reasons],
-        }
+        } | (self.pace.as_dict(steps) if self.pace else {})
 
     def table(self) -> str:
-        """The choices, their reasons and the memory they take, in 80 columns."""
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column(max_width=18)
-        table.add_column(ratio=1)
-        for row in self.reasons:
-            table.add_row(*row)
+        """The choices, their reasons, the memory and the time they take, and what would change it, in 80 columns."""
         console = Console(file=io.StringIO(), width=80, color_system=None, highlight=False, markup=False)
-        console.print(table)
+        for title, rows in (("", self.reasons), ("\nWhat would change the time:", self.changes)):
+            table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+            table.add_column(no_wrap=True, min_width=14)
+            table.add_column(max_width=18)
+            table.add_column(ratio=1)
+            for row in rows:
+                table.add_row(*row)
+            if rows:
+                console.print(*([title] if title else []), table, sep="\n")
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
@@ -82,8 +96,10 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     load, room = _load(config, lengths or [config.training.max_length], ranks), _room(hardware, ranks)
     attention = falcon.attention_for(model_config)
     scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == SCORED
+    wide = memory.weights_bytes(shape, "none", dtype.itemsize)
+    unpacked = config.model.quantization == "nf4" and hardware.device == "cpu" and wide < UNPACKED_SHARE * room.free
     step = memory.Step(
-        hardware.device, dtype, config.model.quantization, optimizer, config.adapter.r, config.adapter.dropout,
+        hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r, config.adapter.dropout,
         tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
         scored_length=load.usual if scored else 0,
     )  # fmt: skip
@@ -94,15 +110,15 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("device", hardware.device, str(hardware)),
         ("ranks", str(ranks), _ranks_why(hardware, ranks)),
         ("dtype", _name(dtype), dtype_why),
-        ("weights", step.quantization, _weights_why(shape, step)),
+        ("weights", config.model.quantization, _weights_why(shape, step, unpacked)),
         ("attention", attention, _attention_why(attention, scored)),
         ("optimizer", optimizer, optimizer_why),
         ("recomputation", "on" if step.checkpointing else "off", step_why),
-        ("tokens at once", f"{tokens:,}", load.why(tokens)),
+        ("tokens at once", f"{tokens:,}", load.why(tokens, ENOUGH if step.checkpointing else room.largest_step)),
         ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
-        config.profile, hardware, hardware.device, dtype, step.quantization, ranks, attention, step.checkpointing,
+        config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention, step.checkpointing,
         tokens, optimizer, peak, reasons,
     )  # fmt: skip
 
@@ -123,20 +139,21 @@ class _Load:
         """Micro-batch budgets to try, largest first; the longest example fits into each."""
         if self.asked or self.cases:
             return [self.asked or self.worst]
-        powers = [largest >> n for n in range((largest // SMALLEST).bit_length())]
-        return [*(n for n in powers if n > self.longest), self.longest]
+        return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
 
     def at_once(self, tokens: int, fullest: int) -> int:
         """Tokens that a micro-batch of this budget really holds, if the fullest step has so many."""
         return min(max(tokens, self.longest), fullest)
 
-    def why(self, tokens: int) -> str:
+    def why(self, tokens: int, enough: int) -> str:
         if self.asked:
             return "training.tokens_per_micro_batch asks for it"
         if self.cases:
             return f"training.per_device_train_batch_size: {self.cases} cases at once"
         fullest = f"the fullest step has about {self.likely:,} on one device"
-        return f"{fullest}: computed in one go" if tokens >= self.likely else f"the most that fits; {fullest}"
+        if tokens >= self.likely:
+            return f"{fullest}: computed in one go"
+        return f"{'more would gain little' if tokens >= enough else 'the most that fits'}; {fullest}"
 
 
 def _load(config: Config, lengths: list[int], ranks: int) -> _Load:
@@ -178,22 +195,23 @@ def _fit(config: Config, shape: memory.Shape, step: memory.Step, load: _Load, ro
     """(the step with or without recomputation, tokens at once, why)."""
     asked, kept, again = config.training.activation_checkpointing, step, replace(step, checkpointing=True)
 
-    def largest(each: memory.Step) -> int:
+    def largest(each: memory.Step, sizes: list[int]) -> int:
         return next((n for n in sizes if room.holds(memory.peak(shape, each, load.at_once(n, load.worst)))), 0)
 
     sizes = load.sizes(room.largest_step)
+    enough = [n for n in sizes if n <= ENOUGH] or sizes[-1:]
     least = memory.peak(shape, kept if asked == "off" else again, load.longest)
     if not room.holds(least):
         _refuse_too_small(config, least, load, room)
     if asked != "auto":
         chosen = again if asked == "on" else kept
-        return chosen, largest(chosen) or sizes[-1], "training.activation_checkpointing asks for it"
-    fit = largest(kept)
-    if fit >= min(ENOUGH, load.worst):
+        return chosen, largest(chosen, sizes) or sizes[-1], "training.activation_checkpointing asks for it"
+    fit = largest(kept, sizes)
+    if fit >= min(ENOUGH, load.worst, room.largest_step):
         return kept, fit, "memory holds what the backward pass needs: nothing is computed twice"
-    if largest(again) > fit:
+    if (more := largest(again, enough)) > fit:
         few = f"only {fit:,} tokens" if fit else "less than the longest example"
-        return again, largest(again), f"without it {few} would fit at once"
+        return again, more, f"without it {few} would fit at once"
     return (kept, fit, "it would not let more fit") if fit else (again, sizes[-1], "without it even less fits")
 
 
@@ -262,11 +280,13 @@ def _attention_why(attention: str, scored: bool) -> str:
     return "keys and values are expanded without a copy, so that a fused kernel takes them"
 
 
-def _weights_why(shape: memory.Shape, step: memory.Step) -> str:
+def _weights_why(shape: memory.Shape, step: memory.Step, unpacked: bool) -> str:
     wide = memory.weights_bytes(shape, "none", step.compute_bytes) / GIB
+    layers = sum(each.count for each in shape.linears)
+    if unpacked:
+        return f"{layers} linear layers in 4-bit, unpacked once to the same values: {wide:.2f} GiB fit easily"
     if step.quantization == "none":
         return f"model.quantization asks for it: {wide:.2f} GiB"
-    layers = sum(each.count for each in shape.linears)
     narrow = memory.weights_bytes(shape, "nf4", step.compute_bytes) / GIB
     return f"{layers} linear layers in 4-bit: {narrow:.2f} GiB instead of {wide:.2f}"
 

@@ -18,7 +18,8 @@ import torch
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
 CHUNK = 1024  # supervised tokens whose logits exist at once (objective.CHUNK)
-LOGIT_BYTES = 12  # float32 log-softmax, its gradient and the gradient of the logits
+HEAD_LOGIT_BYTES = 8  # objective._HeadLoss: float32 logits, changed in place, and what their log-sum-exp takes
+LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 CUDA_CONTEXT = int(0.6 * GIB)
 NCCL_BUFFERS = int(0.25 * GIB)
@@ -169,7 +170,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         adapter=adapter * copies,
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,
-        logits=chunk * shape.vocabulary * LOGIT_BYTES,
+        logits=chunk * shape.vocabulary * (HEAD_LOGIT_BYTES if shape.falcon else LOGIT_BYTES),
         working_set=tokens * (_working(shape, step) + (layer if step.checkpointing else 0)) + _scratch(shape, step),
         overhead=overhead,
     )
@@ -179,16 +180,11 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
     return [each for each in shape.linears if targets is None or each.name in targets]
 
 
-def _widens(step: Step) -> bool:
-    """On a CPU PEFT computes an adapter's dropout in float32, whatever the compute dtype."""
-    return step.device == "cpu" and step.compute_bytes < 4
-
-
 def _kept_by_layer(shape: Shape, step: Step) -> int:
     """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the dropout mask (a byte on CUDA, a float32 factor on a CPU)."""
+    adapted one keeps the input after dropout, and the dropout mask (a byte on CUDA, a factor on a CPU)."""
     c = step.compute_bytes
-    mask = 0 if not step.dropout else 1 if step.device == "cuda" else 4
+    mask = 0 if not step.dropout else 1 if step.device == "cuda" else c
     adapted = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in _adapted(shape, step.targets))
     norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
     width = shape.heads * shape.head_dim
@@ -201,7 +197,7 @@ def _kept_by_layer(shape: Shape, step: Step) -> int:
 def _working(shape: Shape, step: Step) -> int:
     """Bytes a token that come and go while the widest linear is computed or differentiated."""
     c = step.compute_bytes
-    return shape.mlp_width * (c + (8 if step.dropout else 4) if _widens(step) else 2 * c)
+    return shape.mlp_width * 2 * c
 
 
 def _scratch(shape: Shape, step: Step) -> int:

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -81,7 +82,7 @@ def test_falcon_7b_stays_under_11_gib_on_12_gb_cards(size, cards):
     card = hardware.Gpu("a 12 GB card", (8, 6), int(size * GIB), int(size * GIB))
     made = plan(computer(*[card] * cards))
     assert made.memory.total < 11 * GIB
-    assert made.activation_checkpointing and made.tokens_per_micro_batch >= 4096
+    assert made.activation_checkpointing and made.tokens_per_micro_batch == 2048
     assert made.optimizer == "paged_adamw_8bit" and made.quantization == "nf4" and made.ranks == cards
 
 
@@ -90,13 +91,25 @@ def test_falcon_7b_stays_under_22_gib_on_24_gb_cards_and_computes_nothing_twice(
     card = hardware.Gpu("a 24 GB card", (8, 6), int(size * GIB), int(size * GIB))
     made = plan(computer(card))
     assert made.memory.total < 22 * GIB
-    assert not made.activation_checkpointing and made.tokens_per_micro_batch >= 2048
+    assert not made.activation_checkpointing and made.tokens_per_micro_batch > 2048
+
+
+@pytest.mark.parametrize("longest", [100, 949, 1500])
+@pytest.mark.parametrize("batch_size", [4, 32])
+def test_a_larger_card_never_computes_fewer_tokens_at_once(longest, batch_size):
+    lengths, before = [longest * (1 + n % 9) // 9 for n in range(200)], 0
+    for size in range(8, 100, 4):
+        card = hardware.Gpu("a card", (8, 6), size * GIB, size * GIB)
+        made = plan(computer(card), lengths=lengths, training__batch_size=batch_size)
+        assert made.tokens_per_micro_batch >= before, f"{size} GiB"
+        before = made.tokens_per_micro_batch
+    assert before >= min(8192, batch_size * longest // 2)
 
 
 def test_large_gpus_compute_nothing_twice_in_large_micro_batches():
     for card, tokens in ((A100, 8192), (H200, 16384)):
         made = plan(computer(card), training__batch_size=64)
-        assert (made.activation_checkpointing, made.tokens_per_micro_batch) == (False, tokens)
+        assert not made.activation_checkpointing and made.tokens_per_micro_batch >= tokens
 
 
 @pytest.mark.parametrize(
@@ -143,8 +156,8 @@ def test_a_cpu_computes_bfloat16_only_where_it_has_a_unit_for_it():
     assert (with_unit.dtype, without.dtype) == (torch.bfloat16, torch.float32)
     assert "AMX" in why(with_unit, "dtype")
     for made in (with_unit, without):
-        assert (made.tokens_per_micro_batch, made.optimizer, made.ranks) == (4096, "adamw", 1)
-        assert not made.activation_checkpointing
+        assert (made.tokens_per_micro_batch, made.optimizer, made.ranks) == (1024, "adamw", 1)
+        assert not made.activation_checkpointing and "nothing is computed twice" in why(made, "recomputation")
 
 
 def test_a_gpu_that_is_too_small_is_refused_with_what_would_fit():
@@ -222,8 +235,10 @@ def test_other_models_get_a_plan_too():
 
 
 def test_the_table_gives_a_reason_for_each_choice_in_80_columns():
-    for made in (plan(computer(RTX_3060, RTX_3060)), plan(computer(), falcon(**TINY))):
+    changes = (("recompute on", "1:02:03", "training.activation_checkpointing: on; " + "words " * 30),)
+    for made in (plan(computer(RTX_3060, RTX_3060)), replace(plan(computer(), falcon(**TINY)), changes=changes)):
         text = made.table()
+        assert ("What would change the time:\nrecompute on" in text) == bool(made.changes)
         assert max(map(len, text.splitlines())) <= 80
         assert all(reason for _, _, reason in made.reasons)
         for choice in ("profile", "device", "ranks", "dtype", "weights", "attention", "optimizer", "recomputation",
@@ -237,6 +252,7 @@ def test_the_plan_can_be_kept_in_run_json():
     assert kept["dtype"] == "bfloat16" and kept["predicted_peak_bytes"] == made.memory.allocated
     assert kept["memory"]["total"] == made.memory.total
     assert plan(computer(), falcon(**TINY)).predicted_peak_bytes > memory.PYTHON_LIBRARIES
+    assert "predicted_seconds" not in kept  # nothing was timed
 
 
 def test_this_machine_is_described_as_it_is():
