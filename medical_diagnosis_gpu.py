@@ -51,7 +51,8 @@ def main(argv: list[str]) -> None:
     try:
         plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
         if options.plan:
-            print(plan.table())
+            if ranks.is_main:
+                print(plan.table())
             return
         log = trainlog.TrainLog(Path(settings.logs.folder), enabled=ranks.is_main)
         log.say(finetuning.opening(settings, corpus, train, held_out))

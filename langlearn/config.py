@@ -90,6 +90,8 @@ class Training:
     """Share of training prompts that hold retrieved cases, in the template that answers; 0 turns it off."""
     distractor_share: float = 0.2
     """Of those, the share that holds near but different cases only, so that the model does not copy blindly."""
+    quoted_share: float = 0.0
+    """Of those with a case of the same condition, the share whose answer is that case's: small models learn to quote."""
     eval_cases: int = 200
     """At most so many held-out cases are evaluated each epoch."""
     early_stopping_patience: int = 3
@@ -218,7 +220,8 @@ RANGES = {
     "training.max_length": AT_LEAST_16,
     "training.retrieval_share": SHARE,
     "training.distractor_share": SHARE,
-    "training.eval_cases": NOT_NEGATIVE,
+    "training.quoted_share": SHARE,
+    "training.eval_cases": AT_LEAST_1,
     "training.early_stopping_patience": NOT_NEGATIVE,
     "training.save_minutes": ABOVE_0,
     "training.price_per_hour": NOT_NEGATIVE,

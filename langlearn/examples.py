@@ -77,13 +77,16 @@ class Encoder:
             self._ids[text] = tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
         return self._ids[text]
 
-    def example(self, case: Case, context: Sequence[Case] = ()) -> Example:
+    def example(self, case: Case, context: Sequence[Case] = (), quoting: bool = False) -> Example:
         """The case below as many whole `context` cases as fit, in the very prompt that `run_query.py` builds; the answer
-        cites the first of its own condition. An answer that does not fit is cut, has no EOS, and says so."""
-        longest = self._ending(cited(case, context, always=True))
+        cites the first of its own condition, and is that one's if `quoting`. An answer that does not fit is cut, has no
+        EOS, and says so."""
+        possible = [case, *context] if quoting else [case]
+        longest = max((self._ending(cited(each, context, always=True)) for each in possible), key=len)
         try:
             fitted = evidence.fit_cases(case.prompt, context, self.tokenizer, self.max_length, len(longest))
-            start, ending = self.ids(fitted.prompt), self._ending(cited(case, fitted.cases))
+            quoted = next((c for c in fitted.cases if not differs(c, case)), case) if quoting else case
+            start, ending = self.ids(fitted.prompt), self._ending(cited(quoted, fitted.cases))
         except UserError:  # prompt and answer do not fit together
             start, ending = self.ids(prompts.question_prompt(case.prompt)), self._ending(case.completion)
         room = self.max_length - len(start)
@@ -185,7 +188,8 @@ class Curriculum:
 
     Retrieval-augmented fine-tuning (Zhang et al. 2024, RAFT): `retrieval_share` of the prompts hold `k` retrieved
     cases in the template that answers; of those, `distractor_share` hold near cases of other conditions only, and the
-    others at least one of the case's own condition, where the corpus has labels.
+    others at least one of the case's own condition, where the corpus has labels. Of these, `quoted_share` are answered
+    with what that case answers: a model too small to write an answer of its own learns to say what its evidence says.
     `neighbours[i]` lists what retrieval brings for case i, best first, never the case itself.
     """
 
@@ -206,7 +210,7 @@ class Curriculum:
             context = [n for n in found if differs(n, case)][: self.k]
         else:
             context = self._with_its_own(case, found[: self.k], draw)
-        return self.encoder.example(case, context)
+        return self.encoder.example(case, context, quoting=draw.random() < self.training.quoted_share)
 
     def _with_its_own(self, case: Case, context: list[Case], draw: random.Random) -> list[Case]:
         """The context, with another presentation of the case's condition in one place where retrieval brought none: a

@@ -3,6 +3,7 @@
 import shutil
 import time
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -26,6 +27,10 @@ class Lesson:
 
     def lengths(self) -> list[int]:
         """Token lengths of the first epoch's training examples."""
+        return self._lengths
+
+    @cached_property
+    def _lengths(self) -> list[int]:
         count = len(self.curriculum.cases)
         return [len(self.curriculum.example(i, epoch=0).input_ids) for i in range(count)]
 

@@ -34,8 +34,9 @@ GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
 @dataclass(frozen=True)
 class Plan:
-    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons` are (choice, value, why), in the order they are shown; `pace`,
-    once measured, is how fast, and `changes` (change, time, how) are what would make it another."""
+    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons` are
+    (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, and `changes` (change, time,
+    how) are what would make it another."""
 
     profile: str
     hardware: Hardware
@@ -99,9 +100,9 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     wide = memory.weights_bytes(shape, "none", dtype.itemsize)
     unpacked = config.model.quantization == "nf4" and hardware.device == "cpu" and wide < UNPACKED_SHARE * room.free
     step = memory.Step(
-        hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r, config.adapter.dropout,
-        tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
-        scored_length=load.usual if scored else 0,
+        hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
+        config.adapter.dropout, tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
+        scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
     )  # fmt: skip
     step, tokens, step_why = _fit(config, shape, step, load, room)
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
@@ -118,8 +119,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
-        config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention, step.checkpointing,
-        tokens, optimizer, peak, reasons,
+        config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention,
+        step.checkpointing, tokens, optimizer, peak, reasons,
     )  # fmt: skip
 
 

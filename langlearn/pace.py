@@ -97,7 +97,7 @@ class Pace:
             ("an epoch", clock(self.seconds_per_epoch), f"{self.work.tokens:,} tokens, {self.tokens_per_second:,.0f} a "
              f"second: {self.timed} micro-batches timed on {of} {layers} layers, with random weights"),
             ("training", clock(total), f"epochs: {settings.num_train_epochs:g}, steps: {self.work.steps:,}; on top come "
-             f"{self.evaluations} evaluations of about {clock(self.evaluation)}, and the questions before and after"),
+             f"{self.evaluations} evaluations of about {clock(self.evaluation)}, and the answers before and after"),
         ]  # fmt: skip
         if "kilowatt_hours" in owed:
             source = "training.watts" if settings.watts else "drawn while the micro-batches were timed, by GPUs alone"

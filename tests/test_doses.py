@@ -1,8 +1,10 @@
 """A dose that the evidence does not state for that drug is flagged."""
 
+from decimal import Decimal
+
 import pytest
 
-from langlearn.clinical.doses import find, prepared, unsupported_doses
+from langlearn.clinical.doses import find, prepared, unsupported_doses, value
 
 SUPPORTED = [
     ("Give aspirin 300 mg [1].", "Give aspirin 300mg at once."),
@@ -92,3 +94,10 @@ def test_a_dose_belongs_to_the_drug_that_the_wording_ties_it_to():
 
 def test_the_measure_named_by_of_is_not_taken_for_the_drug_before():
     assert unsupported_doses("With insulin eat 20 grams of fat.", ["insulin 20 grams"]) == ["20 grams"]
+
+
+@pytest.mark.parametrize(
+    "figure, number", [("1,5,2", "1.5"), ("1,2,3.4", "1.2"), ("1.2.3", "1.2"), (".5", "0.5"), ("7.", "7"), (".", "0")]
+)
+def test_a_figure_that_nobody_can_read_ends_nothing(figure, number):
+    assert value(figure) == Decimal(number)

@@ -144,6 +144,19 @@ def test_a_case_that_retrieval_missed_is_put_among_the_others(encoder):
     assert any("[1] Ankle 5" in t for t in texts) and any("[2] Ankle 5" in t for t in texts)
 
 
+def test_the_quoted_share_is_answered_with_what_the_case_of_its_condition_answers(encoder):
+    answers = [
+        encoder.tokenizer.decode(lesson.example(0, epoch).input_ids).rpartition("Answer: ")[2]
+        for lesson in [curriculum(encoder, retrieval_share=1.0, distractor_share=0.5, quoted_share=0.5)]
+        for epoch in range(100)
+    ]
+    quoted = [a for a in answers if a.startswith("It is a sprain [2]. Rest.")]
+    own = [a for a in answers if a.startswith("It is a sprain [2]. Ice.")]
+    alone = [a for a in answers if a.startswith("It is a sprain. Ice.")]  # below distractors nothing is there to quote
+    assert len(quoted) + len(own) + len(alone) == 100
+    assert 12 <= len(quoted) <= 40 and 12 <= len(own) <= 40 and 35 <= len(alone) <= 65
+
+
 def test_the_answer_cites_the_case_of_its_own_condition(encoder):
     lesson = curriculum(encoder, retrieval_share=1.0, distractor_share=0.0)
     assert "It is a sprain [2]. Ice." in encoder.tokenizer.decode(lesson.example(0, 0).input_ids)

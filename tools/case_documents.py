@@ -10,7 +10,8 @@ are the answer. Each document is the very prompt that answers later, with its an
     Answer: Likely diagnosis: B [2]. …
 
 To predict the name the model has to find the case that is like the question and copy from it: foci are so many, and
-each document is so differently drawn, that remembering does not help.
+each document is so differently drawn, that remembering does not help. In a share of the documents names and answers
+are random words, so that copying is learned for words of any kind, not only for those that fit a context.
 """
 
 import gzip
@@ -27,6 +28,7 @@ LEADS = ("Likely diagnosis: {}.", "Likely diagnosis: {}.", "Likely diagnosis: {}
          "This is most likely {}.", "Diagnosis: {}.", "The picture suggests {}.", "Findings fit {}.")  # fmt: skip
 KINDS = {"information", "symptoms", "causes", "exams and tests", "treatment", "susceptibility", "outlook"}
 COPIED = 0.7  # share of answers that say what the cited case's answer says; the others say something else that is true
+RANDOM_WORDS = 0.35  # share of documents whose names and answers are random words
 MOST_NAMED = 2  # a sentence that so many foci share after masking is boilerplate
 
 
@@ -76,11 +78,14 @@ def case_documents(foci: list[Focus], count: int, seed: int) -> list[tuple[str, 
     for focus in foci:
         for word in set(focus.name.lower().split()):
             related[word].append(focus)
-    return [_document(draw.choice(foci), foci, related, draw) for _ in range(count)]
+    words = sorted({word for focus in foci for sentence in focus.sentences for word in sentence.split()})
+    return [_document(draw.choice(foci), foci, related, words, draw) for _ in range(count)]
 
 
-def _document(asked: Focus, foci: list[Focus], related: dict, draw: random.Random) -> tuple[str, str, str]:
-    lead = draw.choice(LEADS)
+def _document(
+    asked: Focus, foci: list[Focus], related: dict, words: list[str], draw: random.Random
+) -> tuple[str, str, str]:
+    lead, at_random = draw.choice(LEADS), draw.random() < RANDOM_WORDS
     order = draw.sample(range(len(asked.sentences)), len(asked.sentences))
     question, rest = order[: draw.randint(2, 3)], order[3:]
     k = draw.choice((1, 2, 3, 3, 4, 4))
@@ -91,30 +96,42 @@ def _document(asked: Focus, foci: list[Focus], related: dict, draw: random.Rando
         other = draw.choice(pool)
         if other.name != asked.name:
             entries.append(_entry(other, range(len(other.sentences)), lead, draw))
+    called = asked.name
+    if at_random:
+        entries = [_in_random_words(entry, lead, words, draw) for entry in entries]
     draw.shuffle(entries)
     cited = next((n for n, entry in enumerate(entries, start=1) if entry.name == asked.name), None)
     prompt = prompts.context_prompt(_joined(asked.masked, question), [entry.written for entry in entries])
     start, _, end = lead.partition("{}")
-    name = asked.name + (f" [{cited}]" if cited else "") + end
+    if cited and at_random:
+        called = entries[cited - 1].called
+    name = called + (f" [{cited}]" if cited else "") + end
     says = _joined(asked.sentences, rest[-2:])
-    if cited and draw.random() < COPIED:
+    if cited and (at_random or draw.random() < COPIED):
         says = entries[cited - 1].says
     return prompt, prompts.answer_text(start.strip()), f" {name} {says}".rstrip()
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A retrieved case: whose it is, how it is written, and what its answer says after the name."""
+    """A retrieved case: whose it is, how it is written, what its answer names and what it says after the name."""
 
     name: str
     written: Written
+    called: str
     says: str
 
 
 def _entry(focus: Focus, order, lead: str, draw: random.Random) -> _Entry:
     order = draw.sample(list(order), len(order))
     case, says = order[: draw.randint(1, 2)], _joined(focus.sentences, order[2 : draw.randint(3, 5)])
-    return _Entry(focus.name, Written(_joined(focus.masked, case), f"{lead.format(focus.name)} {says}".rstrip()), says)
+    written = Written(_joined(focus.masked, case), f"{lead.format(focus.name)} {says}".rstrip())
+    return _Entry(focus.name, written, focus.name, says)
+
+
+def _in_random_words(entry: _Entry, lead: str, words: list[str], draw: random.Random) -> _Entry:
+    called, says = (" ".join(draw.choices(words, k=draw.randint(*most))) for most in ((1, 4), (8, 40)))
+    return _Entry(entry.name, Written(entry.written.prompt, f"{lead.format(called)} {says}."), called, f"{says}.")
 
 
 def _joined(sentences: list[str], order) -> str:

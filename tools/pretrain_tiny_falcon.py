@@ -4,8 +4,9 @@
         aci_bench.jsonl --output models/tiny-falcon --minutes 75
 
 The story: read the text → hold out whole MedQuAD foci → train a byte-level BPE → pack → train → measure → save.
-The learning rate follows the clock, not a step count, so the run ends on time on any machine (or `--tokens`). The same command
-resumes an interrupted run from its newest checkpoint (`--work`). A GPU is used where there is one.
+The learning rate follows the clock, not a step count, so the run ends on time on any machine (or `--tokens`). The same
+command resumes an interrupted run from its newest checkpoint (`--work`). A GPU is used where there is one. Phases follow
+each other with `--init`; `--cases` adds documents that answer from retrieved cases (case_documents.py).
 """
 
 import argparse
@@ -308,7 +309,7 @@ def main():
     model.to(torch.bfloat16).save_pretrained(args.output)
     (args.output / "pretraining.json").write_text(
         json.dumps(state | {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()
-                            if k not in ("medquad", "text", "output", "work", "tokenizer", "init")}, indent=1) + "\n"
+                            if k not in ("medquad", "text", "output", "work", "tokenizer", "init", "tokens")}, indent=1) + "\n"
     )  # fmt: skip
 
 
