@@ -140,7 +140,8 @@ def fine_tune(
         },
         "split": {
             "train": len(lesson.curriculum.cases),
-            "held_out": len(lesson.held_out),
+            "held_out": len(corpus.cases) - len(lesson.curriculum.cases),
+            "held_out_for_loss": len(lesson.held_out),
             "train_share": config.data.train_share,
             "seed": config.data.seed,
         },

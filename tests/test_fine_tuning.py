@@ -30,6 +30,7 @@ def command(base, corpus, folder, *more) -> list[str]:
         "index.folder": folder / "index",
         "logs.folder": folder / "logs",
         "answering.max_new_tokens": 8,
+        "training.eval_cases": 1,
     }
     flags = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
     return [sys.executable, str(ROOT / "medical_diagnosis_gpu.py"), *flags, *more]
@@ -61,6 +62,7 @@ def test_run_json_tells_the_whole_run(whole):
     assert run["quantization"] == {"bits": 4, "linear_layers_expected": 8, "linear_layers_found": 8}
     assert run["steps"] == STEPS and run["epochs"] == 2
     assert run["split"]["train"] + run["split"]["held_out"] == run["data"]["cases"] == 24
+    assert run["split"]["held_out_for_loss"] == 1 < run["split"]["held_out"]
     assert run["tokens"] > run["supervised_tokens"] > 0
     assert run["evaluation"]["after"] < run["evaluation"]["before"]
     assert [d["question"] for d in run["diagnostic"]] == run["config"]["training"]["diagnostic_questions"]

@@ -39,6 +39,7 @@ def flags(tiny_falcon, tiny_corpus, tmp_path_factory) -> list[str]:
         "--profile", "tiny", "--model.base", str(tiny_falcon), "--data.cases", str(tiny_corpus),
         "--index.folder", str(folder / "index"), "--training.output", str(folder / "adapter"),
         "--answering.max_new_tokens", "12", "--answering.min_similarity", "0.3", "--answering.context_tokens", "1200",
+        "--answering.k", "3",
     ]  # fmt: skip
 
 
@@ -305,7 +306,7 @@ def talkative(tiny_falcon, tmp_path) -> Path:
 
 
 def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer, talkative):
-    long = ["--answering.max_new_tokens", "1900", "--answering.context_tokens", "2048"]
+    long = ["--answering.max_new_tokens", "1900", "--answering.context_tokens", "2048", "--answering.temperature", "1"]
     terminal = Terminal([*flags, *long, "--model.base", str(talkative)])
     terminal.read_until("ask>")
     terminal.type("twisted ankle\r")

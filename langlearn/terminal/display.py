@@ -101,7 +101,7 @@ def remarks(answer: "Answer") -> list[str]:
     if answer.left_out:
         said.append(f"Found, but without room in the window: {answer.left_out} more of the cases.")
     if not answer.complete:
-        said.append("Cut at answering.max_new_tokens: the model had not finished.")
+        said.append("The model had not finished: ended at answering.max_new_tokens, or where it went round in circles.")
     timings = answer.timings
     if "tokens" in timings:
         said.append(
