@@ -7,7 +7,6 @@
     each sentence, each dose              looked up in the cases, without asking another model
 """
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -96,7 +95,7 @@ class Answerer:
         notices = safety.emergency_notices(question)
         for notice in notices if on_notice else ():
             on_notice(notice)
-        if speaks_of_own_harm(question, notices):
+        if safety.speaks_of_own_harm(question, notices):
             return self._unanswered(question, "", notices, {"total": time.perf_counter() - began})
         self.fit(question, [])
 
@@ -181,14 +180,6 @@ def readable(question: str) -> str:
 def enough_evidence(hits: Sequence[Hit], least: float) -> bool:
     """Whether any hit is as similar as that. A case that shows how to decline is no evidence for an answer."""
     return any(hit.score >= least for hit in hits if hit.case.labels.get("condition") not in REFUSALS)
-
-
-_FIRST_PERSON = re.compile(r"\b(?:i|i['’]m|i['’]ve|i['’]d|me|my|myself)\b", re.I)
-
-
-def speaks_of_own_harm(question: str, notices: Sequence[Notice]) -> bool:
-    """A person who thinks of harming themselves gets the notice, and no machine's answer."""
-    return any(notice.kind == "self-harm" for notice in notices) and bool(_FIRST_PERSON.search(question))
 
 
 def dose_notices(doses: Sequence[str]) -> list[Notice]:

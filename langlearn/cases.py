@@ -201,13 +201,6 @@ def _locate_in(folder: Path, columns: Sequence[str]) -> Path:
 
 def _columns(path: Path, wanted: Sequence[str]) -> list[str]:
     try:
-        return _table(path, _content(path), wanted)[0]
-    except UserError:  # not the file that is looked for
-        return []
-
-
-def _columns(path: Path, wanted: Sequence[str]) -> list[str]:
-    try:
         return tables.read(path, wanted).columns
     except UserError:  # then it is not the file that is looked for
         return []

@@ -140,7 +140,7 @@ def ask(answerer: Answerer, held_out: Sequence[Case], hidden: set[str]) -> tuple
                 below=len(fitted.cases),
                 room=longest - len(encoder.ids(fitted.prompt)),
                 enough=answering.enough_evidence(hits, answerer.least_similarity),
-                own_harm=answering.speaks_of_own_harm(text, safety.emergency_notices(text)),
+                own_harm=safety.speaks_of_own_harm(text, safety.emergency_notices(text)),
             )
         )
     return questions, [f"{left_out} held-out cases outgrow the window and are left out."] if left_out else []

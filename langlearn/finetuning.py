@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from langlearn import checkpoint, falcon, generation, launch, model, pace, prompts, record
+from langlearn import checkpoint, generation, launch, model, pace, prompts, record
 from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
-from langlearn.examples import Curriculum, Encoder, Example, shape_multiple
-from langlearn.training import Run, Setup, peak_memory
+from langlearn.examples import Curriculum, Encoder, Example
+from langlearn.training import Run, peak_memory, setup_of
 from langlearn.trainlog import TrainLog, clock
 
 NEIGHBOURS = 12  # retrieved per training case; distractors are drawn from those of other conditions
@@ -101,16 +101,7 @@ def fine_tune(
     tuned = model.add_adapter(base, config.adapter, config.training.seed)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     log.say(f"adapter: {trainable:,} trainable parameters")
-    setup = Setup(
-        device=ranks.device,
-        dtype=plan.dtype,
-        packed=falcon.attention_for(base.config) == falcon.FUSED,
-        tokens_per_micro_batch=plan.tokens_per_micro_batch,
-        optimizer=plan.optimizer,
-        cases_per_micro_batch=config.training.per_device_train_batch_size,
-        # oneDNN prepares a kernel for each shape, and malloc finds no room for ever new ones: few shapes, half the memory.
-        shape_multiple=shape_multiple(lesson.lengths()) if plan.device == "cpu" else 1,
-    )
+    setup = setup_of(plan, config.training, base.config, lesson.lengths(), ranks.device)
     run = Run(
         tuned, lesson.curriculum, lesson.held_out, config.training, setup, ranks, log, folder,
         fingerprint=fingerprint(config, corpus, identity, plan),

@@ -62,12 +62,13 @@ class _Loops(StoppingCriteria):
     def __call__(self, input_ids, scores, **kwargs):
         recent = LONGEST_PHRASE * TIMES + LOOKUP_TOKENS  # prompt lookup adds several tokens at once
         rows = input_ids[:, max(self.prompt_tokens, input_ids.shape[1] - recent) :].tolist()
-        return torch.tensor([loop_end(row) is not None for row in rows], device=input_ids.device)
+        looping = [loop_end(row, since=len(row) - LOOKUP_TOKENS) is not None for row in rows]
+        return torch.tensor(looping, device=input_ids.device)
 
 
-def loop_end(ids: Sequence[int]) -> int | None:
-    """Where `ids` have said one phrase for the third time in a row; None where they never do."""
-    return next((end for end in range(FEWEST, len(ids) + 1) if _goes_round(ids, end)), None)
+def loop_end(ids: Sequence[int], since: int = 0) -> int | None:
+    """Where, from `since` on, `ids` have said one phrase for the third time in a row; None where they never do."""
+    return next((end for end in range(max(FEWEST, since), len(ids) + 1) if _goes_round(ids, end)), None)
 
 
 def _goes_round(ids: Sequence[int], end: int) -> bool:

@@ -37,21 +37,11 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     Raises UserError where the weights are missing, damaged, or fewer layers are 4-bit than the model has.
     """
     folder = assets.model_folder(model.base, model.revision, weights=True)
-    base_config = load_config(model)
-    quantization = None
-    if model.quantization == "nf4":
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
     try:
         with falcon.quantisable():
             loaded, report = AutoModelForCausalLM.from_pretrained(
                 folder,
-                config=base_config,
-                dtype=dtype,
-                device_map={"": device},
-                quantization_config=quantization,
-                attn_implementation=falcon.attention_for(base_config),
+                **as_trained(load_config(model), model.quantization, device, dtype),
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
@@ -69,14 +59,33 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     expected, found = count_quantised(loaded)
     if model.quantization == "nf4" and found != expected:
         raise UserError(f"only {found} of {expected} linear layers of {model.base} are 4-bit: this would not be QLoRA")
-    keep_weights_as_loaded(loaded)
-    loaded.requires_grad_(False)
-    loaded.config.use_cache = False
-    loaded.eval()
+    return frozen(loaded, checkpointing)
+
+
+def as_trained(base_config, quantization: str, device: str | torch.device, dtype: torch.dtype) -> dict:
+    """Arguments of `from_pretrained` for a base of this transformers config; to be called in `falcon.quantisable()`."""
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return {
+        "config": base_config,
+        "dtype": dtype,
+        "device_map": {"": device},
+        "quantization_config": nf4 if quantization == "nf4" else None,
+        "attn_implementation": falcon.attention_for(base_config),
+    }
+
+
+def frozen(base, checkpointing: bool = False):
+    """The base as an adapter is put on it: nothing of it changes. `checkpointing`: layers are computed again backward."""
+    keep_weights_as_loaded(base)
+    base.requires_grad_(False)
+    base.config.use_cache = False
+    base.eval()
     if checkpointing:
-        loaded.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        loaded.enable_input_require_grads()
-    return loaded
+        base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        base.enable_input_require_grads()
+    return base
 
 
 def keep_weights_as_loaded(model) -> None:

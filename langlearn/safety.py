@@ -1,6 +1,7 @@
 """Notices raised before the model speaks. They come from tables (emergencies.py), never from the model."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,7 +12,7 @@ from langlearn.clinical.findings import FINDINGS, WORDS
 from langlearn.clinical.negation import State, scopes, states
 from langlearn.clinical.untrusted import strip_terminal
 
-__all__ = ["Notice", "emergency_notices", "strip_terminal", "unsupported_doses"]
+__all__ = ["Notice", "emergency_notices", "speaks_of_own_harm", "strip_terminal", "unsupported_doses"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Notice:
 
     kind: str
     text: str
+
+
+def speaks_of_own_harm(question: str, notices: Sequence[Notice]) -> bool:
+    """A person who thinks of harming themselves gets the notice, and no machine's answer."""
+    return any(notice.kind == SELF_HARM.kind for notice in notices) and in_first_person(plain(question))
 
 
 def emergency_notices(question: str) -> list[Notice]:
@@ -60,12 +66,17 @@ def _finding(name: str) -> re.Pattern:
 # "I tried to kill myself last year" no mere history.
 _SILENCE_OWN_SELF_HARM: set[State] = {"negated", "someone else's"}
 _SILENCE: set[State] = {"negated", "historical", "someone else's", "hypothetical"}
-_IN_FIRST_PERSON = re.compile(r"\b(?:i|i'm|me|my|myself|i've|i'd)\b")
+_FIRST_PERSON = re.compile(r"\b(?:i|me|my|myself)\b")
+
+
+def in_first_person(text: str) -> bool:
+    """Whether a `plain` text speaks of its writer: I'm and I've hold an I as well."""
+    return bool(_FIRST_PERSON.search(text))
 
 
 def _present_findings(text: str) -> set[str]:
     found = scopes(text)
-    personal = bool(_IN_FIRST_PERSON.search(text))
+    personal = in_first_person(text)
 
     def asserted(name: str, span: Span) -> bool:
         own_self_harm = personal and name in SELF_HARM.rules

@@ -41,12 +41,7 @@ def load_speaker(config: Config, hardware: Hardware, dtype: torch.dtype) -> Spea
     `dtype` is what this machine trains in. Raises UserError where base or adapter are missing, damaged or not a pair.
     """
     tokenizer = models.load_tokenizer(config.model)
-    if hardware.device == "cpu" and config.model.dtype == "auto":
-        dtype = torch.float32
-    base = models.load_base(config.model, hardware.device, dtype)
-    folded = dtype == torch.float32 and 4 * base.num_parameters() < FOLDABLE_SHARE * hardware.memory_free
-    if folded and config.model.quantization == "nf4":
-        base = base.dequantize(dtype)
+    base, folded = base_that_answers(config, hardware, dtype)
     folder = Path(config.training.output)
     try:
         model = models.load_adapter(base, config.model, folder)
@@ -55,8 +50,19 @@ def load_speaker(config: Config, hardware: Hardware, dtype: torch.dtype) -> Spea
     if folded:
         model = model.merge_and_unload()
     else:
-        in_dtype(model, dtype)
+        in_dtype(model, base.dtype)
     return Speaker(model.eval(), tokenizer, config.model.base, folder, folded)
+
+
+def base_that_answers(config: Config, hardware: Hardware, dtype: torch.dtype) -> tuple[torch.nn.Module, bool]:
+    """(base, whether memory holds it in plain float32): then 4-bit weights are unpacked, to the very same values."""
+    if hardware.device == "cpu" and config.model.dtype == "auto":
+        dtype = torch.float32
+    base = models.load_base(config.model, hardware.device, dtype)
+    wide = dtype == torch.float32 and 4 * base.num_parameters() < FOLDABLE_SHARE * hardware.memory_free
+    if wide and config.model.quantization == "nf4":
+        base = models.unpack(base, dtype)
+    return base, wide
 
 
 def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> None:

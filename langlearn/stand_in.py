@@ -20,12 +20,12 @@ from itertools import combinations
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM
 
 from langlearn import falcon, launch, memory, model, training
 from langlearn.config import Config
 from langlearn.errors import UserError
-from langlearn.examples import Curriculum, Example, micro_batches, shape_multiple, shares, steps_of_epoch
+from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.trainlog import TrainLog
 
 SECONDS, LEAST = 5.0, 3  # no further micro-batch is timed after so long, nor fewer than so many
@@ -100,7 +100,7 @@ class StandIns:
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
-        self.curriculum, setup = curriculum, setup_of(plan, config.training, model_config, lengths, device)
+        self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
         self.runs = [build(plan, config, model_config, layers, setup) for layers in self.layers]
 
     def step(self, cases: list[int]) -> float:
@@ -150,7 +150,7 @@ def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) 
 
 def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> Iterator[list[int]]:
     """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut them."""
-    setup = setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
+    setup = training.setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
     for step in steps_of_epoch(len(lengths), settings.batch_size, settings.seed, 0)[:STEPS_LOOKED_AT]:
         examples = [Example((i,) * lengths[i], 0) for i in step]  # each token tells the case
         for share in shares(examples, plan.ranks):
@@ -171,30 +171,10 @@ def typical(batches: list[list[int]], lengths: Sequence[int]) -> tuple[list[list
     return [ordered[n] for n in dict.fromkeys(places)], ordered[-1]
 
 
-def setup_of(plan, settings, model_config, lengths: Sequence[int], device: torch.device) -> training.Setup:
-    """How `finetuning.fine_tune` will compute these examples; `settings` is the config's training section."""
-    return training.Setup(
-        device=device,
-        dtype=plan.dtype,
-        packed=falcon.attention_for(model_config) == falcon.FUSED,
-        tokens_per_micro_batch=plan.tokens_per_micro_batch,
-        optimizer=plan.optimizer,
-        cases_per_micro_batch=settings.per_device_train_batch_size,
-        shape_multiple=shape_multiple(lengths) if plan.device == "cpu" else 1,
-    )
-
-
 def build(plan, config: Config, model_config, layers: int, setup: training.Setup) -> training.Run:
-    """A run of a model with so many layers of the real shapes and random weights: quantised, frozen and adapted as
-    `model.load_base` and `model.add_adapter` do it."""
+    """A run of a model with so many layers of the real shapes and random weights."""
     cut = copy.deepcopy(model_config)
     cut.num_hidden_layers = layers
-    quantization = None
-    if config.model.quantization == "nf4":
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=plan.dtype,
-        )  # fmt: skip
     with falcon.quantisable():
         with torch.device("meta"):
             empty = AutoModelForCausalLM.from_config(cut)
@@ -202,18 +182,11 @@ def build(plan, config: Config, model_config, layers: int, setup: training.Setup
             name: torch.randn(each.shape, dtype=plan.dtype, device=setup.device) * 0.02
             for name, each in empty.named_parameters()
         }
-        base = type(empty).from_pretrained(
-            None, config=cut, state_dict=weights, dtype=plan.dtype, device_map={"": setup.device},
-            quantization_config=quantization, attn_implementation=falcon.attention_for(cut),
-        )  # fmt: skip
-    model.keep_weights_as_loaded(base)
+        how = model.as_trained(cut, config.model.quantization, setup.device, plan.dtype)
+        base = type(empty).from_pretrained(None, state_dict=weights, **how)
+    base = model.frozen(base, plan.activation_checkpointing)
     if plan.unpacked:
         base = model.unpack(base, plan.dtype)
-    base.requires_grad_(False)
-    base.config.use_cache = False
-    if plan.activation_checkpointing:
-        base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
     return training.Run(
         tuned, MicroBatch(None, [0]), [], replace(config.training, batch_size=ALL_IN_ONE_STEP), setup,

@@ -22,10 +22,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from langlearn import checkpoint, launch, objective
+from langlearn import checkpoint, falcon, launch, objective
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
+from langlearn.examples import Curriculum, Example, micro_batches, shape_multiple, shares, steps_of_epoch
 from langlearn.trainlog import TrainLog, clock
 
 KEPT_CHECKPOINTS = 2
@@ -58,6 +58,20 @@ class Setup:
     cases_per_micro_batch: int | None = None
     shape_multiple: int = 1
     """Packed examples are filled up to a multiple of so many tokens."""
+
+
+def setup_of(plan, training: Training, model_config, lengths: Sequence[int], device: torch.device) -> Setup:
+    """How examples of these token `lengths` are computed under the plan; `model_config` is transformers'."""
+    return Setup(
+        device=device,
+        dtype=plan.dtype,
+        packed=falcon.attention_for(model_config) == falcon.FUSED,
+        tokens_per_micro_batch=plan.tokens_per_micro_batch,
+        optimizer=plan.optimizer,
+        cases_per_micro_batch=training.per_device_train_batch_size,
+        # oneDNN prepares a kernel for each shape, and malloc finds no room for ever new ones: few shapes, half the memory.
+        shape_multiple=shape_multiple(lengths) if plan.device == "cpu" else 1,
+    )
 
 
 class Run:

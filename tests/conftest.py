@@ -1,6 +1,7 @@
 """Small real parts that the tests share: a real Falcon, a real tokenizer, a corpus."""
 
 import os
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -62,6 +63,31 @@ def tiny_falcon(tmp_path_factory):
     )  # fmt: skip
     FalconForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def publish_adapter():
+    """publish_adapter(settings, std): into `training.output` an adapter of random weights that change what the base says,
+    as if a run had ended there."""
+
+    def publish(settings, std: float) -> None:
+        from langlearn import model, record
+        from langlearn.config import Adapter
+
+        base = model.load_base(settings.model, "cpu", torch.float32)
+        tuned = model.add_adapter(base, Adapter(r=4), seed=0)
+        torch.manual_seed(1)
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_(std=std)
+        run = {
+            "base_model": model.base_identity(settings.model), "split": {"train": 21, "held_out": 3},
+            "data": {"file": settings.data.cases}, "evaluation": {"before": 2.0, "after": 1.0}, "epochs": 1, "steps": 7,
+            "tokens": 1, "seconds": 1, "final": {"loss": 1.0, "grad_norm": 1.0},
+        }  # fmt: skip
+        record.publish(Path(settings.training.output), tuned, model.load_tokenizer(settings.model), run)
+
+    return publish
 
 
 @pytest.fixture(scope="session")

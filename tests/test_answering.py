@@ -8,7 +8,6 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     FalconConfig,
     GPT2Config,
     LlamaConfig,
@@ -16,10 +15,10 @@ from transformers import (
     Qwen2Config,
 )
 
-from langlearn import answering, cases, falcon, generation, machine, model, prompts, record, speaker
+from langlearn import answering, cases, falcon, generation, machine, model, prompts, speaker
 from langlearn.answering import NEXT_QUESTION, Answerer
 from langlearn.cases import Case
-from langlearn.config import Adapter, Config, Data, Index, Training
+from langlearn.config import Config, Data, Index, Training
 from langlearn.config import Answering as Settings
 from langlearn.config import Model as ModelSettings
 from langlearn.embedding import Embedder
@@ -271,21 +270,10 @@ def test_an_answer_ends_where_the_model_would_ask_itself_the_next_question(taugh
 
 
 @pytest.fixture
-def tuned(tiny_falcon, tiny_corpus, tmp_path) -> Config:
+def tuned(tiny_falcon, tiny_corpus, tmp_path, publish_adapter) -> Config:
     """Settings with a published adapter that changes what the base says."""
     settings = settings_for(tiny_falcon, tiny_corpus, tmp_path)
-    base = model.load_base(settings.model, "cpu", torch.float32)
-    adapted = model.add_adapter(base, Adapter(r=4), seed=0)
-    torch.manual_seed(1)
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            parameter.data.normal_(std=0.2)
-    run = {
-        "base_model": model.base_identity(settings.model), "split": {"train": 1, "held_out": 1},
-        "data": {"file": "cases.csv"}, "evaluation": {"before": 2.0, "after": 1.0}, "epochs": 1, "steps": 1,
-        "tokens": 1, "seconds": 1, "final": {"loss": 1.0, "grad_norm": 1.0},
-    }  # fmt: skip
-    record.publish(tmp_path / "adapter", adapted, AutoTokenizer.from_pretrained(tiny_falcon), run)
+    publish_adapter(settings, std=0.2)
     return settings
 
 

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from langlearn import export, generation, machine, merging, model, prompts, record
-from langlearn.config import Adapter, Config, Data, Training
+from langlearn import export, generation, machine, merging, model, prompts
+from langlearn.config import Config, Data, Training
 from langlearn.config import Model as ModelSettings
 from langlearn.errors import UserError
 from langlearn.measuring import likeness
@@ -59,30 +59,25 @@ def base(tiny_falcon, tmp_path_factory) -> Path:
     return folder
 
 
-def trained(base: Path, corpus: Path, folder: Path) -> Config:
-    """Settings with a published adapter that changes what the base says."""
-    settings = Config(
-        model=ModelSettings(base=str(base)),
-        data=Data(cases=str(corpus)),
-        training=Training(output=str(folder / "adapter")),
-    )
-    tuned = model.add_adapter(model.load_base(settings.model, "cpu", torch.float32), Adapter(r=4), seed=0)
-    torch.manual_seed(1)
-    for name, parameter in tuned.named_parameters():
-        if "lora_B" in name:
-            parameter.data.normal_(std=0.05)
-    run = {
-        "base_model": model.base_identity(settings.model), "split": {"train": 21, "held_out": 3},
-        "data": {"file": str(corpus)}, "evaluation": {"before": 2.0, "after": 1.0}, "epochs": 1, "steps": 7,
-        "tokens": 1, "seconds": 1, "final": {"loss": 1.0, "grad_norm": 1.0},
-    }  # fmt: skip
-    record.publish(folder / "adapter", tuned, model.load_tokenizer(settings.model), run)
-    return settings
+@pytest.fixture
+def trained(tiny_corpus, tmp_path, publish_adapter):
+    """trained(base): settings with a published adapter that changes what the base says."""
+
+    def train(base: Path) -> Config:
+        settings = Config(
+            model=ModelSettings(base=str(base)),
+            data=Data(cases=str(tiny_corpus)),
+            training=Training(output=str(tmp_path / "adapter")),
+        )
+        publish_adapter(settings, std=0.05)
+        return settings
+
+    return train
 
 
 @pytest.fixture
-def settings(base, tiny_corpus, tmp_path) -> Config:
-    return trained(base, tiny_corpus, tmp_path)
+def settings(base, trained) -> Config:
+    return trained(base)
 
 
 def flags(settings: Config) -> list[str]:
@@ -282,7 +277,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("family", OTHERS)
-def test_other_models_merge_through_the_same_code(family, tiny_falcon, tiny_corpus, tmp_path):
+def test_other_models_merge_through_the_same_code(family, tiny_falcon, tmp_path, trained):
     torch.manual_seed(0)
     base = tmp_path / "base"
     OTHERS[family]().to(torch.bfloat16).save_pretrained(base)
@@ -291,7 +286,7 @@ def test_other_models_merge_through_the_same_code(family, tiny_falcon, tiny_corp
     if family == "gpt2":  # the hub's GPT-2 names its weights from inside the transformer
         inside = {n.removeprefix("transformer."): t for n, t in load_file(base / "model.safetensors").items()}
         save_file(inside, base / "model.safetensors", metadata={"format": "pt"})
-    folder, found = export.export(trained(base, tiny_corpus, tmp_path), here())
+    folder, found = export.export(trained(base), here())
     assert found.small and found.divergence < 1e-4
     assert json.loads((folder / "generation_config.json").read_text())["eos_token_id"] == 0
     with safe_open(base / "model.safetensors", "pt") as before, safe_open(folder / "model.safetensors", "pt") as after:

@@ -19,7 +19,7 @@ from transformers import (
 
 from langlearn import generation, model, objective, record
 from langlearn.cases import Case
-from langlearn.config import Adapter, Model
+from langlearn.config import Adapter, Config, Model, Training
 from langlearn.errors import UserError
 from langlearn.examples import Encoder, micro_batches
 
@@ -131,15 +131,8 @@ def test_other_models_quantise_train_and_answer_through_the_same_code(family, ti
 
 
 @pytest.fixture
-def published(tiny_falcon, tmp_path):
-    settings = Model(base=str(tiny_falcon))
-    tuned = model.add_adapter(loaded(tiny_falcon), Adapter(r=4), seed=0)
-    run = {
-        "base_model": model.base_identity(settings), "split": {"train": 1, "held_out": 1}, "data": {"file": "x.csv"},
-        "evaluation": {"before": 2.0, "after": 1.0}, "epochs": 1, "steps": 1, "tokens": 1, "seconds": 1,
-        "final": {"loss": 1.0, "grad_norm": 1.0},
-    }  # fmt: skip
-    record.publish(tmp_path / "adapter", tuned, AutoTokenizer.from_pretrained(tiny_falcon), run)
+def published(tiny_falcon, tmp_path, publish_adapter):
+    publish_adapter(Config(model=Model(base=str(tiny_falcon)), training=Training(output=str(tmp_path / "adapter"))), 0.05)
     return tmp_path / "adapter"
 
 
@@ -184,4 +177,4 @@ def test_publishing_keeps_the_run_before(published, tiny_falcon):
     tuned = model.add_adapter(loaded(tiny_falcon), Adapter(r=2), seed=0)
     record.publish(published, tuned, AutoTokenizer.from_pretrained(tiny_falcon), dict(run, steps=2))
     assert json.loads((published / "run.json").read_text())["steps"] == 2
-    assert json.loads((published.with_name("adapter.previous") / "run.json").read_text())["steps"] == 1
+    assert json.loads((published.with_name("adapter.previous") / "run.json").read_text())["steps"] == run["steps"]

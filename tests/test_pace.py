@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, FalconConfig, GPT2Config
 
 from langlearn import cases, config, finetuning, hardware, launch, model, objective, pace, stand_in, training
-from langlearn.examples import Example, shares, steps_of_epoch
+from langlearn.examples import shares, steps_of_epoch
 from langlearn.trainlog import TrainLog
 
 LENGTHS = [40 + 37 * n % 200 for n in range(21)]
@@ -93,7 +93,7 @@ def test_of_two_ranks_the_one_with_more_to_do_sets_the_time():
 def test_the_steps_and_evaluations_are_those_of_the_run(epochs, situation):
     made, model_config, lesson, plan = situation(num_train_epochs=epochs, early_stopping_patience=0)
     lengths = lesson.lengths()
-    setup = stand_in.setup_of(plan, made.training, model_config, lengths, ALONE.device)
+    setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
     built = stand_in.build(plan, made, model_config, 1, setup)
     run = training.Run(
         built.model, lesson.curriculum, lesson.held_out, made.training, setup, ALONE, TrainLog(ALONE, enabled=False),
@@ -170,7 +170,7 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
     monkeypatch.setenv("LANG_LEARN_RANKS", str(ranks))
     made, model_config, lesson, plan = situation(batch_size=6, **settings)
     model_config, lengths = other or model_config, lesson.lengths()
-    run = stand_in.build(plan, made, model_config, 1, stand_in.setup_of(
+    run = stand_in.build(plan, made, model_config, 1, training.setup_of(
         plan, made.training, model_config, lengths, ALONE.device))  # fmt: skip
     expected = []
     for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0):
@@ -237,7 +237,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths())
     assert plan.unpacked is (quantization == "nf4")
     plan = replace(plan, unpacked=unpacked)
-    setup = stand_in.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
     built = stand_in.build(plan, made, model_config, 2, setup).model
     real, real_setup = about_to_train(made, plan, lesson)
     assert setup == real_setup and setup.shape_multiple > 1
@@ -249,7 +249,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
 
 def test_fewer_layers_keep_everything_else(situation):
     made, model_config, lesson, plan = situation()
-    setup = stand_in.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
     one = stand_in.build(replace(plan, unpacked=False), made, model_config, 1, setup).model
     assert len(one.get_base_model().transformer.h) == 1 and model_config.num_hidden_layers == 2
     assert model.count_quantised(one) == (4, 4)
@@ -262,7 +262,7 @@ def test_models_that_list_their_layers_can_be_cut(situation):
     listed = Qwen2Config(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
                          num_key_value_heads=2, vocab_size=400)  # fmt: skip
     assert len(listed.layer_types) == 4
-    setup = stand_in.setup_of(plan, made.training, listed, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, listed, lesson.lengths(), ALONE.device)
     run = stand_in.build(plan, made, listed, 2, setup)
     run.curriculum = stand_in.MicroBatch(lesson.curriculum, [0, 1])
     run.step()

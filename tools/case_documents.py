@@ -96,20 +96,17 @@ def _document(
         other = draw.choice(pool)
         if other.name != asked.name:
             entries.append(_entry(other, range(len(other.sentences)), lead, draw))
-    called = asked.name
     if at_random:
         entries = [_in_random_words(entry, lead, words, draw) for entry in entries]
     draw.shuffle(entries)
     cited = next((n for n, entry in enumerate(entries, start=1) if entry.name == asked.name), None)
+    evidence = entries[cited - 1] if cited else None
+    copied = evidence and (at_random or draw.random() < COPIED)
+    name = f"{evidence.called} [{cited}]" if evidence else asked.name
+    says = evidence.says if copied else _joined(asked.sentences, rest[-2:])
     prompt = prompts.context_prompt(_joined(asked.masked, question), [entry.written for entry in entries])
     start, _, end = lead.partition("{}")
-    if cited and at_random:
-        called = entries[cited - 1].called
-    name = called + (f" [{cited}]" if cited else "") + end
-    says = _joined(asked.sentences, rest[-2:])
-    if cited and (at_random or draw.random() < COPIED):
-        says = entries[cited - 1].says
-    return prompt, prompts.answer_text(start.strip()), f" {name} {says}".rstrip()
+    return prompt, prompts.answer_text(start.strip()), f" {name}{end} {says}".rstrip()
 
 
 @dataclass(frozen=True)

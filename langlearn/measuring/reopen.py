@@ -11,7 +11,7 @@ from langlearn.conditions import Synonyms
 from langlearn.config import ROOT, Config, Data
 from langlearn.errors import UserError
 from langlearn.machine import Hardware
-from langlearn.speaker import FOLDABLE_SHARE, in_dtype
+from langlearn.speaker import base_that_answers, in_dtype
 
 SYNONYMS = ROOT / "data" / "sample_conditions.csv"
 
@@ -49,18 +49,10 @@ def split_of(run: dict, data: Data, corpus: Corpus) -> tuple[list[Case], list[Ca
 
 
 def load_tuned(config: Config, hardware: Hardware, dtype: torch.dtype):
-    """The base with the run's adapter on it, not folded in: `disable_adapter()` gives the base back.
-
-    Where a CPU's memory allows, the 4-bit weights are unpacked once, to the same values, instead of at every token.
-    """
-    if hardware.device == "cpu" and config.model.dtype == "auto":
-        dtype = torch.float32
-    base = models.load_base(config.model, hardware.device, dtype)
-    room = 4 * base.num_parameters() < FOLDABLE_SHARE * hardware.memory_free
-    if config.model.quantization == "nf4" and dtype == torch.float32 and room:
-        base = base.dequantize(dtype)
+    """The base with the run's adapter on it, not folded in: `disable_adapter()` gives the base back."""
+    base, _ = base_that_answers(config, hardware, dtype)
     tuned = models.load_adapter(base, config.model, Path(config.training.output))
-    in_dtype(tuned, dtype)
+    in_dtype(tuned, base.dtype)
     return tuned.eval()
 
 
