@@ -9,7 +9,7 @@ printed. Real tokens are those of prompts, answers and EOS: padding counts nothi
 
     old    pad to 512, batch 1, accumulation 4, eager stock attention, recomputation, loss on every token
     trl    SFTTrainer: batch 8, lengths grouped, SDPA, loss on the completion, no recomputation (packing on SDPA leaks)
-    ours   packed rows of whole cases, 16 a step in micro-batches of 1,024 tokens, loss on the answers
+    ours   the plan that medical_diagnosis_gpu.py makes for this machine: packed rows, 16 cases a step, loss on answers
 """
 
 import argparse
@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -77,31 +78,33 @@ def old(base: str, path: str, seconds: float):
 
 
 def ours(base: str, path: str, seconds: float):
+    """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
-    from langlearn import examples, objective
+    from langlearn import config, examples, hardware, launch, model, training, trainlog
 
-    tuned, tokenizer = load(base, None, unpacked=True)
-    optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=RATE, fused=True)
-    encoder = examples.Encoder(tokenizer, 1024)
     cases = read_cases(path)
-    multiple = examples.shape_multiple([len(encoder.example(case).input_ids) for case in cases[:100]])
+    settings = config.Config(model=config.Model(base=base))
+    settings.training = config.Training(
+        batch_size=16, learning_rate=RATE, num_train_epochs=1, retrieval_share=0.0, max_length=1024
+    )
+    settings.adapter = config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0)
+    encoder = examples.Encoder(model.load_tokenizer(settings.model), settings.training.max_length)
+    lengths = [len(encoder.example(case).input_ids) for case in cases]
+    machine = replace(hardware.describe(), device="cpu", gpus=())
+    plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths)
+    tuned, _ = load(base, None, unpacked=plan.unpacked)
+    setup = training.setup_of(plan, settings.training, tuned.config, lengths, torch.device("cpu"))
+    training.learning_rate = lambda *_: RATE
+    run = training.Run(
+        tuned, examples.Curriculum(cases, [], encoder, settings.training, 0), [], settings.training, setup,
+        launch.Ranks(0, 1, 0, torch.device("cpu")), trainlog.TrainLog(Path(), enabled=False), Path(), {},
+    )  # fmt: skip
     began = time.perf_counter()
-    for step in examples.steps_of_epoch(len(cases), 16, seed=0, epoch=0):
-        clock, total = time.perf_counter(), 0.0
-        chosen = [encoder.example(cases[i]) for i in step]
-        supervised = sum(e.supervised for e in chosen)
-        for batch in examples.micro_batches(chosen, 1024, packed=True, pad_id=0, multiple=multiple):
-            with objective.packed(batch):
-                with torch.autocast("cpu", dtype=torch.bfloat16):
-                    loss = objective.answer_loss(tuned, batch) / supervised
-                loss.backward()
-            total += loss.item()
-        optimizer.step()
-        optimizer.zero_grad()
-        yield sum(len(e.input_ids) for e in chosen), time.perf_counter() - clock, total
-        if time.perf_counter() - began > seconds:
-            return
+    while run.progress.step < run.steps and time.perf_counter() - began < seconds:
+        clock, tokens = time.perf_counter(), run.progress.tokens
+        run.step()
+        yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
 
 
 def trl(base: str, path: str, seconds: float):

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
 SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
-SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 1024  # tokens computed at once
+SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 2048  # tokens computed at once
 # A step passes over the frozen weights twice, forward and backward, and with recomputation three times: half as much again.
 # Each pass unpacks them from 4-bit once for a micro-batch, for the price of some 150 tokens. So recomputation pays only
 # where very little fits without it, and then more than ENOUGH tokens at once would gain a few per cent at most.
 ENOUGH = 2048
-UNPACKED_SHARE = 0.1  # of a CPU's free memory: so small a model is unpacked from 4-bit once instead of in every product
+SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
+MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
 SCORED = ("cpu", torch.bfloat16)  # where falcon.causal_attention computes all heads' scores in one product
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
@@ -48,6 +49,7 @@ class Plan:
     attention: str
     activation_checkpointing: bool
     tokens_per_micro_batch: int
+    workers: int
     optimizer: str
     memory: memory.Memory
     reasons: tuple[tuple[str, str, str], ...]
@@ -62,7 +64,7 @@ class Plan:
     def as_dict(self, steps: int | None = None) -> dict:
         """For run.json. `steps`: those that were taken, where the run stopped early."""
         simple = ("profile", "device", "quantization", "unpacked", "ranks", "attention", "activation_checkpointing",
-                  "tokens_per_micro_batch", "optimizer", "predicted_peak_bytes")  # fmt: skip
+                  "tokens_per_micro_batch", "workers", "optimizer", "predicted_peak_bytes")  # fmt: skip
         return {name: getattr(self, name) for name in simple} | {
             "dtype": _name(self.dtype),
             "memory": self.memory.as_dict(),
@@ -94,17 +96,21 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     dtype, dtype_why = choose_dtype(config.model.dtype, hardware)
     optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware.device)
     targets = config.adapter.target_modules
-    load, room = _load(config, lengths or [config.training.max_length], ranks), _room(hardware, ranks)
+    room = _room(hardware, ranks)
     attention = falcon.attention_for(model_config)
     scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == SCORED
-    wide = memory.weights_bytes(shape, "none", dtype.itemsize)
-    unpacked = config.model.quantization == "nf4" and hardware.device == "cpu" and wide < UNPACKED_SHARE * room.free
+    small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
+    unpacked = small and config.model.quantization == "nf4"
+    workers = _workers(config, hardware, ranks, model_config) if small else 1
+    load = _load(config, lengths or [config.training.max_length], ranks, workers)
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
         scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
     )  # fmt: skip
     step, tokens, step_why = _fit(config, shape, step, load, room)
+    if step.checkpointing:
+        workers = 1
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
     reasons = (
         ("profile", config.profile, config.profile_reason),
@@ -116,11 +122,13 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("optimizer", optimizer, optimizer_why),
         ("recomputation", "on" if step.checkpointing else "off", step_why),
         ("tokens at once", f"{tokens:,}", load.why(tokens, ENOUGH if step.checkpointing else room.largest_step)),
+        *([("workers", str(workers), "each with cases of its own: so small a model leaves cores idle otherwise")]
+          if workers > 1 else []),
         ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
         config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention,
-        step.checkpointing, tokens, optimizer, peak, reasons,
+        step.checkpointing, tokens, workers, optimizer, peak, reasons,
     )  # fmt: skip
 
 
@@ -135,6 +143,7 @@ class _Load:
     worst: int
     asked: int | None
     cases: int | None
+    workers: int
 
     def sizes(self, largest: int) -> list[int]:
         """Micro-batch budgets to try, largest first; the longest example fits into each."""
@@ -143,8 +152,8 @@ class _Load:
         return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
 
     def at_once(self, tokens: int, fullest: int) -> int:
-        """Tokens that a micro-batch of this budget really holds, if the fullest step has so many."""
-        return min(max(tokens, self.longest), fullest)
+        """Tokens that are really computed at once with micro-batches of this budget, if the fullest step has so many."""
+        return min(max(tokens, self.longest) * self.workers, fullest)
 
     def why(self, tokens: int, enough: int) -> str:
         if self.asked:
@@ -157,7 +166,7 @@ class _Load:
         return f"{'more would gain little' if tokens >= enough else 'the most that fits'}; {fullest}"
 
 
-def _load(config: Config, lengths: list[int], ranks: int) -> _Load:
+def _load(config: Config, lengths: list[int], ranks: int, workers: int) -> _Load:
     training = config.training
     count = min(training.per_device_train_batch_size or math.ceil(training.batch_size / ranks), len(lengths))
     worst = sum(sorted(lengths)[-count:])
@@ -166,7 +175,7 @@ def _load(config: Config, lengths: list[int], ranks: int) -> _Load:
     likely = min(worst, max(max(lengths), math.ceil(likely)))
     usual = round(sum(n * n for n in lengths) / sum(lengths))
     cases = training.per_device_train_batch_size
-    return _Load(max(lengths), usual, likely, worst, training.tokens_per_micro_batch, cases)
+    return _Load(max(lengths), usual, likely, worst, training.tokens_per_micro_batch, cases, workers)
 
 
 @dataclass(frozen=True)
@@ -230,6 +239,15 @@ def _refuse_too_small(config: Config, least: memory.Memory, load: _Load, room: _
         f"{load.longest}-token example); {room.owner} has {_gib(room.free)} free\n"
         + ", or ".join(text for applies, text in remedies if applies)
     )
+
+
+def _workers(config: Config, hardware: Hardware, ranks: int, model_config) -> int:
+    """Threads for the examples of a step: as many as there are cores for this rank, where all that is random in a step can be
+    drawn by each thread for itself."""
+    drops = any(getattr(model_config, name, 0) for name in ("hidden_dropout", "attention_dropout"))
+    if falcon.attention_for(model_config) != falcon.FUSED or drops or config.training.activation_checkpointing == "on":
+        return 1
+    return max(1, min(hardware.cores // ranks, torch.get_num_threads(), MOST_WORKERS))
 
 
 def choose_dtype(asked: str, hardware: Hardware) -> tuple[torch.dtype, str]:

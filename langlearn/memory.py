@@ -10,6 +10,7 @@ Counted, not measured, term by term as autograd keeps them for a QLoRA step (Det
     overhead     what is there before the model is: the CUDA context, or Python and its libraries
 """
 
+import math
 import re
 from dataclasses import asdict, dataclass
 
@@ -17,8 +18,8 @@ import torch
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
-CHUNK = 1024  # supervised tokens whose logits exist at once (objective.CHUNK)
-HEAD_LOGIT_BYTES = 8  # objective._HeadLoss: float32 logits, changed in place, and what their log-sum-exp takes
+CHUNK = {"cpu": 128, "cuda": 1024}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
+HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their log-softmax
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 CUDA_CONTEXT = int(0.6 * GIB)
@@ -168,7 +169,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     else:
         overhead = PYTHON_LIBRARIES + CPU_KERNELS + (EMBEDDER_AND_INDEX if step.retrieves else 0)
     # Without Falcon's own head loss the logits of all tokens exist at once.
-    chunk = min(CHUNK, tokens) if shape.falcon else tokens
+    chunk = min(CHUNK[step.device], tokens) if shape.falcon else tokens
     return Memory(
         weights=weights_bytes(shape, step.quantization, step.compute_bytes),
         adapter=adapter * copies,
@@ -186,14 +187,14 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
 
 def _kept_by_layer(shape: Shape, step: Step) -> int:
     """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the dropout mask (a byte on CUDA, a factor on a CPU)."""
+    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places)."""
     c = step.compute_bytes
-    mask = 0 if not step.dropout else 1 if step.device == "cuda" else c
+    mask = -8 * math.log1p(-step.dropout)
     adapted = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in _adapted(shape, step.targets))
     norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
     width = shape.heads * shape.head_dim
     attention = 2 * width * c + 2 * shape.kept_kv_heads * shape.head_dim * c + 4 * shape.heads
-    attention += step.scored_length * (shape.heads * c + 1)
+    attention += step.scored_length * shape.heads * c
     mlp = (3 if shape.gated else 1) * shape.mlp_width * c
     return adapted // shape.layers + norms + attention + mlp
 

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
-from langlearn import assets, config, falcon
+from langlearn import assets, config, falcon, lora
 from langlearn.errors import UserError
 
 
@@ -145,6 +145,7 @@ def add_adapter(model, adapter: config.Adapter, seed: int) -> PeftModel:
         if isinstance(module, BaseTunerLayer):
             # PEFT would widen every input to the adapter's float32; autocast narrows the few weights instead.
             module.cast_input_dtype_enabled = False
+    lora.fuse(tuned)
     return tuned
 
 

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 
 from langlearn import falcon
 from langlearn.examples import IGNORE, Batch
+from langlearn.memory import CHUNK
 
-CHUNK = 1024
+ROWS = 32  # supervised tokens reach the head in multiples of so many
 
 
 def answer_loss(model, batch: Batch) -> torch.Tensor:
@@ -44,14 +45,17 @@ class _HeadLoss(torch.autograd.Function):
         total = torch.zeros((), device=hidden.device)
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(hidden) if wanted else None
-        for start in range(0, len(targets), CHUNK):
-            part, goal = slice(start, start + CHUNK), targets[start : start + CHUNK, None]
-            logits = F.linear(hidden[part], weight).float()
-            logits -= logits.logsumexp(dim=-1, keepdim=True)
-            total -= logits.gather(1, goal).sum()
+        size = CHUNK[hidden.device.type]
+        for start in range(0, len(targets), size):
+            part, goal = slice(start, start + size), targets[start : start + size, None]
+            # Filled up, for a CPU prepares a kernel for each number of rows, and takes longer for it than for the product.
+            rows, count = F.pad(hidden[part], (0, 0, 0, -len(goal) % ROWS)), len(goal)
+            likely = F.linear(rows, weight).log_softmax(dim=-1, dtype=torch.float32)
+            total -= likely[:count].gather(1, goal).sum()
             if wanted:
-                towards = logits.exp_().scatter_add_(1, goal, torch.full_like(goal, -1, dtype=logits.dtype))
-                gradient[part] = towards.to(weight.dtype) @ weight
+                towards = likely.exp_()
+                towards[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
+                gradient[part] = (towards.to(weight.dtype) @ weight)[:count]
         ctx.save_for_backward(gradient)
         return total
 

@@ -149,13 +149,17 @@ def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) 
 
 
 def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> Iterator[list[int]]:
-    """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut them."""
+    """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut them; with
+    several workers all that they compute side by side."""
     setup = training.setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
     for step in steps_of_epoch(len(lengths), settings.batch_size, settings.seed, 0)[:STEPS_LOOKED_AT]:
         examples = [Example((i,) * lengths[i], 0) for i in step]  # each token tells the case
         for share in shares(examples, plan.ranks):
+            if setup.workers > 1:  # they compute a step's micro-batches side by side
+                yield sorted(example.input_ids[0] for example in share)
+                continue
             for batch in micro_batches(
-                share, setup.tokens_per_micro_batch, setup.packed, PAD, setup.cases_per_micro_batch, setup.shape_multiple
+                share, setup.tokens_per_micro_batch, setup.packed, PAD, setup.cases_per_micro_batch, setup.fill
             ):
                 yield [i for i in batch.input_ids.unique().tolist() if i != PAD]
 

@@ -25,7 +25,8 @@ import torch
 from langlearn import checkpoint, falcon, launch, objective
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import Curriculum, Example, micro_batches, shape_multiple, shares, steps_of_epoch
+from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
+from langlearn.side_by_side import SideBySide
 from langlearn.trainlog import TrainLog, clock
 
 KEPT_CHECKPOINTS = 2
@@ -56,8 +57,9 @@ class Setup:
     tokens_per_micro_batch: int
     optimizer: str
     cases_per_micro_batch: int | None = None
-    shape_multiple: int = 1
-    """Packed examples are filled up to a multiple of so many tokens."""
+    fill: Fill = Fill()
+    workers: int = 1
+    """Threads that compute a step's examples side by side."""
 
 
 def setup_of(plan, training: Training, model_config, lengths: Sequence[int], device: torch.device) -> Setup:
@@ -69,8 +71,8 @@ def setup_of(plan, training: Training, model_config, lengths: Sequence[int], dev
         tokens_per_micro_batch=plan.tokens_per_micro_batch,
         optimizer=plan.optimizer,
         cases_per_micro_batch=training.per_device_train_batch_size,
-        # oneDNN prepares a kernel for each shape, and malloc finds no room for ever new ones: few shapes, half the memory.
-        shape_multiple=shape_multiple(lengths) if plan.device == "cpu" else 1,
+        fill=Fill.of(lengths, plan.tokens_per_micro_batch) if plan.device == "cpu" else Fill(),
+        workers=plan.workers,
     )
 
 
@@ -95,6 +97,7 @@ class Run:
         self.budget = setup.tokens_per_micro_batch
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = make_optimizer(setup.optimizer, self.parameters.values(), training)
+        self.side_by_side = SideBySide(setup.workers)
         self.scaler = torch.amp.GradScaler(setup.device.type, enabled=setup.dtype == torch.float16)
         self.steps_per_epoch = math.ceil(len(curriculum.cases) / training.batch_size)
         self.steps = max(1, math.ceil(self.steps_per_epoch * training.num_train_epochs))
@@ -168,34 +171,40 @@ class Run:
 
     def gradients(self, examples: list[Example], supervised: int) -> float | None:
         """Mean loss of the step, its gradient left on the parameters of every rank; None if memory ran out."""
-        torch.manual_seed((self.training.seed * 1_000_003 + self.progress.step) * 1024 + self.ranks.rank)
-        mine = shares(examples, self.ranks.world_size)[self.ranks.rank]
-        total, out_of_memory = torch.zeros((), device=self.setup.device), False
-        try:
-            for batch in self.batches(mine, self.setup.cases_per_micro_batch):
+        parameters = list(self.parameters.values())
+
+        def compute(pile: list[Example]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+            total, sums = torch.zeros((), device=self.setup.device), [torch.zeros_like(p) for p in parameters]
+            for batch in self.batches(pile, self.setup.cases_per_micro_batch):
                 with objective.packed(batch):
                     with self.autocast():
                         loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
-                    self.scaler.scale(loss).backward()
+                    torch._foreach_add_(sums, torch.autograd.grad(self.scaler.scale(loss), parameters))
                 total += loss.detach()
+            return total, sums
+
+        seed = (self.training.seed * 1_000_003 + self.progress.step) * 1024 + self.ranks.rank
+        try:
+            done = self.side_by_side.each(compute, self.piles(examples), seed)
         except torch.OutOfMemoryError:
-            out_of_memory = True
-        if launch.any_rank(self.ranks, out_of_memory)[0]:
-            self.optimizer.zero_grad(set_to_none=True)
+            done = []
+        if launch.any_rank(self.ranks, not done)[0]:
             return None
-        self.sum_gradients()
+        (total, sums), *others = done
+        for more, further in others:
+            total += more
+            torch._foreach_add_(sums, further)
+        self.sum_over_ranks(sums)
+        for parameter, gradient in zip(parameters, sums, strict=True):
+            parameter.grad = gradient
         return launch.sum_across(self.ranks, total).item()
 
-    def sum_gradients(self) -> None:
+    def sum_over_ranks(self, gradients: list[torch.Tensor]) -> None:
         """One flat all-reduce: the adapter is small, and a single message keeps the ranks in step."""
-        for parameter in self.parameters.values():
-            if parameter.grad is None:  # a rank without examples in a short last step
-                parameter.grad = torch.zeros_like(parameter)
         if self.ranks.world_size > 1:
-            grads = [p.grad for p in self.parameters.values()]
-            flat = launch.sum_across(self.ranks, torch.cat([g.flatten() for g in grads]))
-            for grad, summed in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
-                grad.copy_(summed.view_as(grad))
+            flat = launch.sum_across(self.ranks, torch.cat([g.flatten() for g in gradients]))
+            for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+                gradient.copy_(summed.view_as(gradient))
 
     def halve_budget(self, examples: list[Example]) -> None:
         if torch.cuda.is_available():
@@ -215,15 +224,19 @@ class Run:
 
     # Evaluation -----------------------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def evaluate(self) -> float:
         """Mean loss of the held-out answers, nats a supervised token."""
+
+        @torch.no_grad()
+        def compute(pile: list[Example]) -> torch.Tensor:
+            total = torch.zeros((), dtype=torch.float64, device=self.setup.device)
+            for batch in self.batches(pile, self.training.per_device_eval_batch_size):
+                with objective.packed(batch), self.autocast():
+                    total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
+            return total
+
         self.model.eval()
-        total = torch.zeros((), dtype=torch.float64, device=self.setup.device)
-        mine = shares(self.held_out, self.ranks.world_size)[self.ranks.rank]
-        for batch in self.batches(mine, self.training.per_device_eval_batch_size):
-            with objective.packed(batch), self.autocast():
-                total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
+        total = torch.stack(self.side_by_side.each(compute, self.piles(self.held_out), seed=0)).sum()
         self.model.train()
         return launch.sum_across(self.ranks, total).item() / sum(e.supervised for e in self.held_out)
 
@@ -283,15 +296,19 @@ class Run:
 
     # Small parts ----------------------------------------------------------------------------------------------
 
+    def piles(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """This rank's examples, a pile for each worker."""
+        return shares(shares(examples, self.ranks.world_size)[self.ranks.rank], self.setup.workers)
+
     def batches(self, examples, count):
         return micro_batches(
-            examples, self.budget, self.setup.packed, pad_id=0, count=count, multiple=self.setup.shape_multiple
+            examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill
         )
 
     def autocast(self):
         if self.setup.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.setup.device.type, dtype=self.setup.dtype)
+        return torch.autocast(self.setup.device.type, dtype=self.setup.dtype, cache_enabled=False)
 
 
 def learning_rate(step: int, steps: int, training: Training) -> float:

@@ -1,5 +1,7 @@
 """What the model learns from: labels by position, EOS learned, nothing padded, the same step for any machine."""
 
+import random
+
 import pytest
 from transformers import AutoTokenizer
 
@@ -7,7 +9,9 @@ from langlearn import prompts
 from langlearn.cases import Case
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import IGNORE, Curriculum, Encoder, cited, micro_batches, shape_multiple, shares, steps_of_epoch
+from langlearn.examples import (
+    IGNORE, Curriculum, Encoder, Example, Fill, cited, micro_batches, shares, steps_of_epoch,
+)  # fmt: skip
 
 
 def case(number: int, prompt="A man coughs.", completion="It is a cold. Rest.", **labels) -> Case:
@@ -84,16 +88,20 @@ def test_micro_batches_hold_each_example_once_within_the_budget(encoder, packed)
 @pytest.mark.parametrize("mean", [20, 139, 300, 800, 2000])
 def test_examples_are_filled_up_to_few_lengths_with_little_padding(mean, encoder):
     lengths = list(range(mean - mean // 4, mean + mean // 4, 3))
-    multiple = shape_multiple(lengths)
-    filled = [-(-n // multiple) * multiple for n in lengths]
+    fill, examples = Fill.of(lengths, 1024), [Example((1,) * n, 0) for n in lengths]
+    filled = [fill.lengths([e])[0] for e in examples]
     assert sum(filled) / sum(lengths) < 1.05
-    assert len(set(filled)) <= 20 and (multiple > 1 or mean < 25)
+    assert len(set(filled)) <= 20 and (fill.example > 1 or mean < 25)
+    many = random.Random(0).choices(examples, k=200)
+    rows = [b.input_ids.numel() for b in micro_batches(many, 1024, True, 0, fill=fill)]
+    assert sum(rows) / sum(len(e.input_ids) for e in many) < 1.09 and len(set(rows)) <= 20
 
 
 def test_filled_batches_stay_within_the_budget_and_count_real_tokens(encoder):
     examples = [encoder.example(case(n, prompt="cough " * n)) for n in range(1, 9)]
-    batches = list(micro_batches(examples, 128, True, pad_id=0, multiple=16))
-    assert all(b.input_ids.numel() <= 128 and all(n % 16 == 0 for n in b.lengths) for b in batches)
+    batches = list(micro_batches(examples, 128, True, pad_id=0, fill=Fill(16, 64)))
+    assert all(b.input_ids.numel() in (64, 128) and all(n % 16 == 0 for n in b.lengths) for b in batches)
+    assert all(b.input_ids.numel() == b.position_ids.numel() == sum(b.lengths) for b in batches)
     assert sum(b.tokens for b in batches) == sum(len(e.input_ids) for e in examples)
     assert sum((b.labels != IGNORE).sum().item() for b in batches) == sum(e.supervised for e in examples)
 

@@ -156,7 +156,7 @@ def test_a_cpu_computes_bfloat16_only_where_it_has_a_unit_for_it():
     assert (with_unit.dtype, without.dtype) == (torch.bfloat16, torch.float32)
     assert "AMX" in why(with_unit, "dtype")
     for made in (with_unit, without):
-        assert (made.tokens_per_micro_batch, made.optimizer, made.ranks) == (1024, "adamw", 1)
+        assert (made.tokens_per_micro_batch, made.optimizer, made.ranks) == (2048, "adamw", 1)
         assert not made.activation_checkpointing and "nothing is computed twice" in why(made, "recomputation")
 
 
@@ -222,6 +222,29 @@ def test_ranks_on_other_hosts_leave_this_gpu_alone(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
     assert "23.4 GiB are free" in why(plan(computer(TITAN_RTX)), "peak memory")
+
+
+def test_a_small_model_gets_a_worker_for_each_core_and_a_large_one_none(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
+    machine_ = computer()
+    assert machine_.cores > 1
+    many = plan(machine_, falcon(**TINY))
+    assert many.workers == min(machine_.cores, hardware.MOST_WORKERS) and "cases of its own" in why(many, "workers")
+    assert plan(replace(machine_, cores=1), falcon(**TINY)).workers == 1
+    assert plan(computer(RTX_3060)).workers == plan(computer(RTX_3060), falcon(**TINY)).workers == 1
+    assert plan(machine_, falcon(**TINY), training__activation_checkpointing="on").workers == 1
+    assert plan(machine_, falcon(**TINY, hidden_dropout=0.1)).workers == 1, "torch's generator is everybody's"
+    monkeypatch.setenv("LANG_LEARN_RANKS", str(machine_.cores))
+    assert plan(machine_, falcon(**TINY)).workers == 1, "a rank has a core"
+
+
+def test_workers_take_the_memory_of_what_they_compute_at_once(monkeypatch):
+    long = [900] * 40
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    one = plan(computer(), falcon(**TINY), lengths=long)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    two = plan(computer(), falcon(**TINY), lengths=long)
+    assert two.memory.activations == 2 * one.memory.activations
 
 
 def test_other_models_get_a_plan_too():

@@ -13,7 +13,7 @@ from transformers import (
 
 from langlearn import falcon, objective
 from langlearn.cases import Case
-from langlearn.examples import Encoder, micro_batches
+from langlearn.examples import Encoder, Fill, micro_batches
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def fused(folder):
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("chunk", [5, 1024])
 def test_falcon_loss_equals_the_stock_loss(tiny_falcon, examples, packed, chunk, monkeypatch):
-    monkeypatch.setattr(objective, "CHUNK", chunk)
+    monkeypatch.setitem(objective.CHUNK, "cpu", chunk)
     model, total = fused(tiny_falcon), 0.0
     for batch in micro_batches(examples, 150, packed, pad_id=0):
         with objective.packed(batch):
@@ -49,9 +49,9 @@ def test_falcon_loss_equals_the_stock_loss(tiny_falcon, examples, packed, chunk,
 
 def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_falcon, examples):
     gradients = []
-    for budget, multiple in ((60, 1), (10_000, 16)):
+    for budget, fill in ((60, Fill()), (10_000, Fill(16, 64))):
         model = fused(tiny_falcon)
-        for batch in micro_batches(examples, budget, True, pad_id=0, multiple=multiple):
+        for batch in micro_batches(examples, budget, True, pad_id=0, fill=fill):
             with objective.packed(batch):
                 objective.answer_loss(model, batch).backward()
         gradients.append(model.transformer.h[0].mlp.dense_h_to_4h.weight.grad)

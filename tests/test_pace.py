@@ -169,6 +169,7 @@ def test_what_the_driver_says_of_a_gpu_at_work_is_read(tmp_path, monkeypatch):
 def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, other, settings, ranks):
     monkeypatch.setenv("LANG_LEARN_RANKS", str(ranks))
     made, model_config, lesson, plan = situation(batch_size=6, **settings)
+    plan = replace(plan, workers=1)
     model_config, lengths = other or model_config, lesson.lengths()
     run = stand_in.build(plan, made, model_config, 1, training.setup_of(
         plan, made.training, model_config, lengths, ALONE.device))  # fmt: skip
@@ -176,11 +177,17 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
     for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0):
         for share in shares([lesson.curriculum.example(i, 0) for i in step], ranks):
             for batch in run.batches(share, made.training.per_device_train_batch_size):
-                expected.append((batch.tokens, batch.lengths and len(batch.lengths)))
+                expected.append(batch.tokens)
     found = list(stand_in.micro_batches_of(lengths, plan, made.training, model_config))
-    assert [sum(lengths[i] for i in cases_) for cases_ in found] == [tokens for tokens, _ in expected]
+    assert [sum(lengths[i] for i in cases_) for cases_ in found] == expected
     assert sorted(i for cases_ in found for i in cases_) == list(range(len(lengths)))
-    assert all(count in (None, len(cases_)) for cases_, (_, count) in zip(found, expected, strict=True))
+
+
+def test_what_workers_compute_side_by_side_is_timed_together(situation):
+    made, model_config, lesson, plan = situation(batch_size=6)
+    lengths = lesson.lengths()
+    found = list(stand_in.micro_batches_of(lengths, replace(plan, workers=2), made.training, model_config))
+    assert [sorted(step) for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0)] == found
 
 
 def test_the_micro_batches_that_are_timed_stand_for_where_the_tokens_are():
@@ -240,7 +247,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     setup = training.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
     built = stand_in.build(plan, made, model_config, 2, setup).model
     real, real_setup = about_to_train(made, plan, lesson)
-    assert setup == real_setup and setup.shape_multiple > 1
+    assert setup == real_setup and setup.fill.row > setup.fill.example > 1
     assert description(built) == description(real)
     ours, theirs = dict(built.named_parameters()), dict(real.named_parameters())
     name = "base_model.model.transformer.h.0.mlp.dense_h_to_4h.base_layer.weight"

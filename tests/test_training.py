@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from langlearn import checkpoint, finetuning, launch, model, objective, training
+from langlearn import checkpoint, finetuning, launch, lora, model, objective, training
 from langlearn.cases import read
 from langlearn.config import Adapter, Data, Model, Training
 from langlearn.errors import UserError
@@ -16,14 +16,14 @@ from langlearn.trainlog import TrainLog
 
 @pytest.fixture
 def make_run(tiny_falcon, tiny_corpus, tmp_path):
-    def make(budget=4096, **settings):
+    def make(budget=4096, workers=1, dropout=0.0, **settings):
         settings = {"batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3, "retrieval_share": 0.0, **settings}
         chosen = Training(**settings)
         base = model.load_base(Model(base=str(tiny_falcon)), "cpu", torch.float32)
-        tuned = model.add_adapter(base, Adapter(dropout=0.0), seed=0)
+        tuned = model.add_adapter(base, Adapter(dropout=dropout), seed=0)
         encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), 256)
         cases = read(Data(cases=str(tiny_corpus))).cases
-        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw")
+        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw", workers=workers)
         return training.Run(
             tuned, Curriculum(cases[:20], [], encoder, chosen, 0), [encoder.example(c) for c in cases[20:]], chosen,
             setup, launch.init(), TrainLog(tmp_path / "logs"), tmp_path / "checkpoints", {"seed": 1},
@@ -49,6 +49,50 @@ def test_a_step_that_runs_out_of_memory_is_repeated_with_half_the_micro_batch(ma
     assert "micro-batches halved" in (tmp_path / "logs" / "train.log").read_text()
     for name, value in calm.parameters.items():
         torch.testing.assert_close(run.parameters[name], value, atol=1e-4, rtol=0)
+
+
+def test_workers_learn_what_one_learns(make_run, tmp_path):
+    threads = torch.get_num_threads()
+    alone, together = make_run(budget=300), make_run(budget=300, workers=2)
+    together.folder = tmp_path / "other"
+    for run in (alone, together):
+        run.train()
+    for one, other in zip(alone.progress.evaluations, together.progress.evaluations, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], abs=1e-4)
+    for name, value in alone.parameters.items():
+        torch.testing.assert_close(together.parameters[name], value, atol=1e-4, rtol=0)
+    assert torch.get_num_threads() == threads
+
+
+def test_workers_end_with_the_same_adapter_to_the_bit_however_they_take_turns(make_run, tmp_path):
+    ended = []
+    for number in range(4):
+        run = make_run(budget=300, workers=3, dropout=0.3)
+        run.folder = tmp_path / str(number)
+        run.train()
+        ended.append(run.parameters)
+    for other in ended[1:]:
+        assert all(torch.equal(other[name], value) for name, value in ended[0].items())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_dropped_depends_on_the_step_and_the_worker_alone(make_run, workers, monkeypatch):
+    drawn, real = [], lora.dropped_places
+
+    def draw(x, share):
+        places, generator = real(x, share), lora._draws.generator or torch.default_generator
+        drawn.append((generator.initial_seed(), *places[:20].tolist()))
+        return places
+
+    monkeypatch.setattr(lora, "dropped_places", draw)
+    for before in (0, 99):
+        run = make_run(workers=workers, dropout=0.3)
+        torch.manual_seed(before)
+        run.step()
+        run.step()
+    first, again = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+    assert len(first) == 2 * workers * 8 == len(set(first)) and sorted(first) == sorted(again)
+    assert len({seed for seed, *_ in first}) == 2 * workers
 
 
 def test_memory_too_small_for_one_example_is_the_users_to_mend(make_run, monkeypatch):

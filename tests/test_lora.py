@@ -1,0 +1,115 @@
+"""An adapted layer's training step in one function: what PEFT computes in many."""
+
+import pytest
+import torch
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from langlearn import lora, model
+from langlearn.config import Adapter, Model
+
+
+@pytest.fixture
+def adapted(tiny_falcon, monkeypatch):
+    """adapted(quantization, fused, dropout): the small Falcon with an adapter that says something, about to train."""
+
+    def make(quantization="none", fused=True, dropout=0.0, checkpointing=False, dtype=torch.float32):
+        with monkeypatch.context() as patch:
+            if not fused:
+                patch.setattr(lora, "fuse", lambda tuned: None)
+            base = model.load_base(Model(base=str(tiny_falcon), quantization=quantization), "cpu", dtype, checkpointing)
+            tuned = model.add_adapter(base, Adapter(r=4, alpha=8, dropout=dropout), seed=0)
+        torch.manual_seed(3)
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_(std=0.3)
+        return tuned.train()
+
+    return make
+
+
+def gradients(tuned, seed=0, dtype=torch.float32) -> dict[str, torch.Tensor]:
+    """Of a loss, which stands there as "loss"."""
+    ids = torch.arange(5, 45).view(2, 20)
+    torch.manual_seed(seed)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss = tuned(input_ids=ids, labels=ids, use_cache=False).loss
+    loss.backward()
+    return {"loss": loss.detach()} | {name: p.grad for name, p in tuned.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+@pytest.mark.parametrize("dtype, near", [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+def test_loss_and_gradients_are_those_of_peft(adapted, quantization, dtype, near):
+    ours = gradients(adapted(quantization, dtype=dtype), dtype=dtype)
+    theirs = gradients(adapted(quantization, fused=False, dtype=dtype), dtype=dtype)
+    assert len(ours) == 1 + 2 * 2 * 4 and ours.keys() == theirs.keys()
+    for name, expected in theirs.items():
+        assert (ours[name] - expected).norm() <= near * expected.norm(), name
+        assert ours[name].dtype == torch.float32
+
+
+def test_what_is_dropped_is_dropped_forward_and_backward(adapted):
+    layer = next(m for m in adapted(dropout=0.3).modules() if isinstance(m, lora.LoraLayer))
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    x = torch.randn(50, layer.in_features, requires_grad=True)
+    torch.manual_seed(5)
+    found = layer(x)
+    torch.manual_seed(5)
+    left = lora.without(lora.dropped_places(x, 0.3), torch.ones_like(x))
+    expected = x @ layer.get_base_layer().weight.T + 2 / 0.7 * (x * left) @ a.T @ b.T
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+    towards = torch.randn_like(found)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, (x, a, b), towards), torch.autograd.grad(expected, (x, a, b), towards), strict=True
+    ):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_each_place_is_dropped_with_the_probability_asked_for(share):
+    torch.manual_seed(0)
+    x = torch.ones(200, 500)
+    rounds = torch.stack([lora.without(lora.dropped_places(x, share), x.clone()) for _ in range(20)])
+    assert 1 - rounds.mean().item() == pytest.approx(share, abs=0.002)
+    together = (1 - rounds[:, :, 1:]) * (1 - rounds[:, :, :-1])  # neighbours are independent
+    assert together.mean().item() == pytest.approx(share**2, abs=0.004)
+
+
+def test_layers_that_are_computed_again_drop_the_same_places(adapted):
+    once, again = gradients(adapted(dropout=0.2)), gradients(adapted(dropout=0.2, checkpointing=True))
+    for name, expected in once.items():
+        assert torch.allclose(again[name], expected, rtol=1e-4, atol=1e-6), name
+    other = gradients(adapted(dropout=0.2), seed=1)
+    assert not torch.equal(other["loss"], once["loss"])
+
+
+def test_the_adapter_can_be_switched_off_and_merged(adapted):
+    tuned, ids = adapted(), torch.arange(5, 25)[None]
+    base = adapted(fused=False)
+    with tuned.disable_adapter(), base.disable_adapter():
+        plain = tuned(input_ids=ids).logits
+        assert torch.allclose(plain, base(input_ids=ids).logits, atol=1e-5)
+    with_adapter = tuned(input_ids=ids).logits
+    assert not torch.allclose(plain, with_adapter, atol=1e-2)
+    tuned.merge_adapter()
+    assert torch.allclose(tuned(input_ids=ids).logits, with_adapter, atol=1e-4)
+
+
+def test_layers_of_another_kind_train_as_peft_does():
+    torch.manual_seed(0)
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=64, n_layer=1, n_head=4, vocab_size=100))
+    tuned = model.add_adapter(gpt2, Adapter(r=2), seed=0)
+    layers = [m for m in tuned.modules() if isinstance(m, lora.LoraLayer)]
+    assert layers and not any("forward" in vars(layer) for layer in layers)
+
+
+def test_a_bias_of_the_layer_is_kept():
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    tuned = get_peft_model(nn.Sequential(nn.Linear(6, 5)), LoraConfig(r=2, target_modules=["0"]))
+    layer, x = tuned.base_model.model[0], torch.randn(3, 6)
+    before = layer(x)
+    lora.fuse(tuned)
+    assert "forward" in vars(layer) and torch.allclose(layer(x), before, atol=1e-6)
