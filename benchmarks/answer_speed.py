@@ -201,22 +201,22 @@ def take_apart(settings: config.Config, ours, asked) -> None:
         same = sum(one.text == other.text for (_, one), (_, other) in zip(values, said["as trained"], strict=True))
         whole, tokens = statistics.median(v[0] for v in values), sum(g.tokens for _, g in values)
         print(f"{name:36}{whole:8.3f} s{tokens / sum(v[0] for v in values):10.1f}{same:7} of {len(values)}")
-    fixed_prefix(speaker, texts)
+    further_questions(speaker, found)
 
 
-def fixed_prefix(speaker, texts: list[str]) -> None:
-    """What keeping the keys and values of the prompt's fixed beginning could save."""
-    import torch
+def further_questions(speaker, found) -> None:
+    """A second question on the cases of the first: with the prompt's beginning kept, and read anew."""
+    from langlearn import generation, prompts
 
-    from langlearn import prompts
-
-    rows = [speaker.tokenizer(text, return_tensors="pt").input_ids.to(speaker.model.device) for text in texts]
-    with torch.no_grad():
-        reading = statistics.median(seconds(lambda: speaker.model(input_ids=row))[0] for row in rows)  # noqa: B023
-    length = statistics.mean(row.shape[1] for row in rows)
-    share = len(speaker.tokenizer(prompts.CONTEXT_HEADER).input_ids) / length
-    print(f"reading a prompt of {length:.0f} tokens takes {1000 * reading:.0f} ms; its fixed beginning is {share:.1%} "
-          f"of it:\nkeeping that would save {1000 * reading * share:.1f} ms an answer\n")  # fmt: skip
+    first = {"read anew": [], "kept": []}
+    for cases in found:
+        texts = [prompts.context_prompt(text, cases) for text in ("What is it?", "How is it treated?")]
+        for way, values in first.items():
+            kept = generation.Kept() if way == "kept" else None
+            said = [generation.generate(speaker.model, speaker.tokenizer, [t], 20, kept=kept)[0] for t in texts]
+            values.append(said[1].seconds_to_first)
+    anew, kept = (1000 * statistics.median(values) for values in first.values())
+    print(f"a further question on the same cases: first token after {kept:.0f} ms, {anew:.0f} ms if all is read anew\n")
 
 
 def compare_starts(argv: list[str], settings: config.Config, options: Options, vectors) -> None:

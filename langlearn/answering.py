@@ -128,7 +128,7 @@ class Answerer:
         [said] = generation.generate(
             self.speaker.model, self.speaker.tokenizer, [fitted.prompt],
             self.answering.max_new_tokens, self.answering.temperature,
-            on_text=growing.add, until=NEXT_QUESTION,
+            on_text=growing.add, until=NEXT_QUESTION, kept=self.speaker.kept,
         )  # fmt: skip
         answer, used, removed = evidence.check_citations(strip_terminal(said.text).strip(), count)
         growing.finish(answer)

@@ -7,10 +7,13 @@ decided by the model as before.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
-from transformers import StoppingCriteria, TextStreamer
+from peft import PeftModel
+from transformers import DynamicCache, StoppingCriteria, TextStreamer
 from transformers.utils import logging as transformers_logging
 
 LOOKUP_TOKENS = 10
@@ -91,6 +94,49 @@ class _Stream(TextStreamer):
             self.on_text(text)
 
 
+class Kept:
+    """Keys and values of the last prompt and its answer. What the next prompt begins with alike is not computed again: its
+    header always, and the whole of the cases above a further question on the same ones."""
+
+    def __init__(self):
+        self.ids: list[int] = []
+        self.cache: DynamicCache | None = None
+
+    def take(self, ids: Sequence[int]) -> DynamicCache | None:
+        """What is known of the beginning of `ids`; the last of them is always left to compute. It is gone from here, so
+        that nothing half done is ever kept."""
+        cache, self.cache = self.cache, None
+        same = next((i for i, (a, b) in enumerate(zip(ids, self.ids)) if a != b), min(len(ids), len(self.ids)))
+        same = min(same, len(ids) - 1)
+        if cache is None or not same:
+            return None
+        if more := cache.get_seq_length() - same:
+            cache.crop(-more)
+        return cache
+
+    def put(self, ids: list[int], cache: DynamicCache) -> None:
+        self.cache, self.ids = cache, ids[: cache.get_seq_length()]
+
+
+@contextmanager
+def _going_on(model):
+    """Within, prompt lookup goes on from keys and values that it is given: transformers 5 reads the whole prompt again and
+    puts it behind them. An instance's attribute, gone afterwards."""
+    prepare = model.prepare_inputs_for_generation
+
+    @wraps(prepare)
+    def unread(input_ids, next_sequence_length=None, past_key_values=None, **rest):
+        if next_sequence_length is None and past_key_values is not None:
+            next_sequence_length = input_ids.shape[1] - past_key_values.get_seq_length()
+        return prepare(input_ids, next_sequence_length, past_key_values, **rest)
+
+    model.prepare_inputs_for_generation = unread
+    try:
+        yield
+    finally:
+        del model.prepare_inputs_for_generation
+
+
 @torch.no_grad()
 def generate(
     model,
@@ -101,15 +147,16 @@ def generate(
     on_text: Callable[[str], None] | None = None,
     until: str | None = None,
     lookup: bool | None = None,
+    kept: Kept | None = None,
 ) -> list[Generated]:
     """Answers to `prompts`, left-padded into one batch; `on_text` streams the (only) prompt's words as they come.
 
     Greedy at temperature 0. A single answer also ends where it would write `until`. `lookup` None takes prompt lookup
-    where its answers are the same (see `lookup_is_exact`). The prompts are encoded with special tokens taken as plain
-    text, so that a case cannot end the prompt for the model.
+    where its answers are the same (see `lookup_is_exact`). `kept` is of the same model, for a single prompt. The prompts
+    are encoded with special tokens taken as plain text, so that a case cannot end the prompt for the model.
     """
-    if (on_text or until or lookup) and len(prompts) != 1:
-        raise ValueError("only a single prompt can be streamed, ended by a text, or looked up in")
+    if (on_text or until or lookup or kept) and len(prompts) != 1:
+        raise ValueError("only a single prompt can be streamed, ended by a text, looked up in, or begin as another did")
     rows = [tokenizer(p, add_special_tokens=False, split_special_tokens=True).input_ids for p in prompts]
     width = max(map(len, rows))
     device = next(model.parameters()).device
@@ -120,29 +167,37 @@ def generate(
         lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
     clock = _Clock()
     criteria = [clock, _Loops(width), *([_Until(tokenizer, until, width)] if until else [])]
+    if lookup and isinstance(model, PeftModel):
+        kept = None
+    known = kept.take(rows[0]) if kept else None
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        output = model.generate(
-            input_ids=input_ids,
-            attention_mask=attention_mask if len(set(map(len, rows))) > 1 else torch.ones_like(input_ids),
-            max_new_tokens=max_new_tokens,
-            do_sample=temperature > 0,
-            temperature=temperature if temperature > 0 else None,
-            top_p=None,
-            top_k=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=pad,
-            use_cache=True,
-            streamer=_Stream(tokenizer, on_text) if on_text else None,
-            stopping_criteria=criteria,
-            prompt_lookup_num_tokens=LOOKUP_TOKENS if lookup else None,
-        )
+        with _going_on(model) if known and lookup else nullcontext():
+            output = model.generate(
+                input_ids=input_ids,
+                past_key_values=known,
+                return_dict_in_generate=True,
+                attention_mask=attention_mask if len(set(map(len, rows))) > 1 else torch.ones_like(input_ids),
+                max_new_tokens=max_new_tokens,
+                do_sample=temperature > 0,
+                temperature=temperature if temperature > 0 else None,
+                top_p=None,
+                top_k=None,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=pad,
+                use_cache=True,
+                streamer=_Stream(tokenizer, on_text) if on_text else None,
+                stopping_criteria=criteria,
+                prompt_lookup_num_tokens=LOOKUP_TOKENS if lookup else None,
+            )
     finally:
         transformers_logging.set_verbosity(before)
     seconds = time.perf_counter() - clock.start
+    if kept:
+        kept.put(output.sequences[0].tolist(), output.past_key_values)
     answers = []
-    for row in output[:, width:].tolist():
+    for row in output.sequences[:, width:].tolist():
         stopped = tokenizer.eos_token_id in row
         ids = row[: row.index(tokenizer.eos_token_id)] if stopped else row
         if end := loop_end(ids):

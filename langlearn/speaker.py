@@ -6,13 +6,14 @@
 Folding happens in float32 only. In 16 bits the sum would be rounded, and answers would differ from those of the run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from langlearn import model as models
 from langlearn.config import Config
+from langlearn.generation import Kept
 from langlearn.machine import Hardware
 
 FOLDABLE_SHARE = 0.5  # of free memory: the rest is for activations, the index, and other programs
@@ -27,6 +28,7 @@ class Speaker:
     base: str
     adapter: Path | None
     folded: bool
+    kept: Kept = field(default_factory=Kept)
 
     def about(self) -> dict:
         """What `--json` says of the model."""

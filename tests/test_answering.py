@@ -259,6 +259,39 @@ def test_prompt_lookup_is_off_where_rounding_could_decide(tiny_falcon):
         assert not generation.lookup_is_exact(coarse.float())
 
 
+@pytest.mark.parametrize("lookup", [False, True])
+def test_what_a_prompt_begins_with_alike_is_not_computed_again(taught, lookup):
+    above = "Similar cases:\n" + "[1] A man has a cough and a cold.\nAnswer: A cold [1]. Rest.\n\n" * 3
+    texts = [above + prompts.question_prompt(text) for text in ("Why does he cough?", "Why does she sneeze?", QUESTION)]
+    kept, read = generation.Kept(), []
+    plain = taught.model.prepare_inputs_for_generation
+    expected = [generation.generate(taught.model, taught.tokenizer, [text], 40, lookup=lookup)[0] for text in texts]
+    hook = taught.model.register_forward_pre_hook(
+        lambda _, args, given: read.append(given["input_ids"].shape[1]), with_kwargs=True
+    )
+    for number, (text, once) in enumerate(zip(texts, expected, strict=True)):
+        read.clear()
+        [again] = generation.generate(taught.model, taught.tokenizer, [text], 40, lookup=lookup, kept=kept)
+        assert (again.text, again.tokens, again.stopped) == (once.text, once.tokens, once.stopped)
+        whole, header = (len(taught.tokenizer(each).input_ids) for each in (text, above))
+        assert read[0] >= whole if number == 0 else read[0] <= whole - header + generation.LOOKUP_TOKENS
+    hook.remove()
+    assert taught.model.prepare_inputs_for_generation == plain
+
+
+def test_nothing_half_done_is_kept(taught):
+    kept, text = generation.Kept(), prompts.question_prompt("Why does he cough?")
+
+    def leave(_):
+        raise KeyboardInterrupt
+
+    [said] = generation.generate(taught.model, taught.tokenizer, [text], 20, kept=kept)
+    with pytest.raises(KeyboardInterrupt):
+        generation.generate(taught.model, taught.tokenizer, [text], 20, on_text=leave, kept=kept)
+    assert kept.cache is None
+    assert generation.generate(taught.model, taught.tokenizer, [text], 20, kept=kept)[0].text == said.text
+
+
 def test_an_answer_ends_where_the_model_would_ask_itself_the_next_question(taught):
     prompt = prompts.question_prompt(QUESTION)
     [said] = generation.generate(taught.model, taught.tokenizer, [prompt], 120, until=" Give")
