@@ -4,7 +4,7 @@
 
 The vectors come in clusters, as texts do: fifty about each of 20,000 directions, and the questions about the same ones.
 Questions are asked one at a time, as a person asks. Everything goes through langlearn.search.vector_search, whose choices of
-structure and nprobe are what is measured; nothing is tuned here.
+structure and number of candidates are what is measured; nothing is tuned here.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The corpus made searchable: loaded if it is current, updated by what changed, built if it is not there.
 
-    case -> text -> pieces that fit the embedder -> vectors      (exact or inverted file, by size)
+    case -> text -> pieces that fit the embedder -> vectors      (exact or from 4-bit codes, by size)
                  -> words                        -> BM25
     both -> questions drawn from the corpus      -> fusion and threshold, kept in the manifest
 
@@ -64,7 +64,7 @@ class Index:
         self.embedded = 0
         """Texts that had to be embedded to open it: 0 where it was reused."""
         lexical = Lexical({name[5:]: array for name, array in arrays.items() if name.startswith("bm25.")})
-        trained = {name[4:]: array for name, array in arrays.items() if name.startswith("ivf.")}
+        trained = {name[3:]: array for name, array in arrays.items() if name.startswith("pq.")}
         self.candidates = Candidates(VectorSearch(self.vectors, manifest["search"], trained), self.owner, lexical)
         self.fit = Fit(**manifest["fusion"])
 
@@ -182,7 +182,7 @@ def _build(
         "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     arrays = {f"bm25.{name}": array for name, array in served.lexical.arrays.items()}
-    arrays |= {f"ivf.{name}": array for name, array in trained.items()}
+    arrays |= {f"pq.{name}": array for name, array in trained.items()}
     arrays["keys"] = vectors.keys_of(documents, drawn.questions)
     index_files.commit(
         folder,

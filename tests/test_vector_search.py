@@ -2,7 +2,7 @@ import faiss
 import numpy as np
 import pytest
 
-from langlearn.search.vector_search import VectorSearch, recall_at_10, train
+from langlearn.search.vector_search import FEWEST_CANDIDATES, VectorSearch, recall_at_10, train
 
 
 def scattered(count: int, seed: int, dimension: int = 24, centres: int = 100) -> np.ndarray:
@@ -34,7 +34,8 @@ def test_a_large_index_is_approximate_and_its_measured_recall_holds_for_question
     plan, arrays = trained
     questions = scattered(200, seed=3)
     truth = faiss.knn(questions, vectors, 10, faiss.METRIC_INNER_PRODUCT)[1]
-    assert plan["kind"] == "ivf-sq8" and plan["nprobe"] < plan["lists"] and plan["recall@10"] >= 0.95
+    assert plan["kind"] == "pq-4bit" and plan["candidates"] < len(vectors) / 2 and plan["recall@10"] >= 0.95
+    assert arrays["codebooks"].shape == (3, 16, 8)
     assert recall_at_10(VectorSearch(vectors, plan, arrays).search(questions, 10)[1], truth) >= 0.93
 
 
@@ -51,11 +52,15 @@ def test_the_same_arrays_make_the_same_search_each_time(vectors, trained):
     assert np.array_equal(once, again)
 
 
-def test_more_lists_are_probed_until_the_recall_is_there():
-    # without clusters neighbours lie in many lists, so that a few of them are not enough
-    chance = np.random.default_rng(0).standard_normal((4000, 16)).astype(np.float32)
-    plan, _ = train(chance / np.linalg.norm(chance, axis=1, keepdims=True), exact_below=1000)
-    assert plan["nprobe"] > 4 and plan["recall@10"] >= 0.95
+@pytest.mark.parametrize("dimension", [15, 16, 20])
+def test_more_candidates_are_scored_until_the_recall_is_there(dimension):
+    # without clusters all are about as near as the nearest, so that few candidates are not enough
+    chance = np.random.default_rng(0).standard_normal((4000, dimension)).astype(np.float32)
+    chance /= np.linalg.norm(chance, axis=1, keepdims=True)
+    plan, arrays = train(chance, exact_below=1000)
+    assert plan["recall@10"] >= 0.95 and len(arrays["codebooks"]) * arrays["codebooks"].shape[2] == dimension
+    if dimension == 16:
+        assert plan["candidates"] > FEWEST_CANDIDATES
 
 
 def test_asking_for_more_than_there_is_gives_all_there_is(vectors):

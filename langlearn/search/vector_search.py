@@ -1,20 +1,21 @@
-"""Nearest unit vectors by inner product: exact below 100,000, an inverted file from there on.
+"""Nearest unit vectors by inner product: exact below 100,000, from codes of 4 bits from there on.
 
-The inverted file (IVF) looks only into the `nprobe` lists whose centroids are nearest to the question, at 8 bits a number; its
-candidates are then scored exactly. nprobe is raised until recall@10, measured against exact search, is good enough.
-What was trained is two plain arrays from which the structure is rebuilt at load: `faiss.read_index` is unsafe on a
+Product quantisation (Jégou et al. 2011): each eight numbers of a vector become one of 16 codes, 24 bytes for 384 numbers. All
+codes are compared, by look-up tables that stay in the processor's registers (André et al. 2015), and the best candidates are
+scored exactly. There are as many candidates as recall@10 needs, measured against exact search. On a million vectors this
+was faster than an inverted file, trained in seconds instead of minutes, and found what a graph (HNSW) did not.
+What was trained is one plain array from which the structure is rebuilt at load: `faiss.read_index` is unsafe on a
 file that somebody else may have written.
 """
-
-import math
 
 import faiss
 import numpy as np
 
 EXACT_BELOW = 100_000
 RECALL_WANTED = 0.95
+FEWEST_CANDIDATES = 50
 _SAMPLE = 300
-_MORE = 40  # candidates beyond k that are scored exactly
+_MOST_TO_TRAIN = 65_536
 _GPU_MOST = 2048  # neighbours that FAISS can return from a GPU
 
 
@@ -23,21 +24,18 @@ class VectorSearch:
 
     def __init__(self, vectors: np.ndarray, plan: dict | None = None, arrays: dict[str, np.ndarray] | None = None):
         self.vectors = vectors
-        self.exact = not arrays
-        on_cpu = _flat(vectors) if self.exact else _inverted_file(vectors, arrays, plan["nprobe"])
-        self._faiss, self.on_gpu = _on_gpu(on_cpu)
+        self.candidates = plan["candidates"] if arrays else 0
+        """How many are scored exactly for ten that are wanted; 0: the search is exact itself."""
+        self._faiss, self.on_gpu = (_coded(vectors, arrays["codebooks"]), False) if arrays else _on_gpu(_flat(vectors))
 
     def search(self, questions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(similarities, rows), both (q, at most k), best first; row -1 where fewer were found."""
         questions = np.ascontiguousarray(questions, dtype=np.float32)
         k = min(k, len(self.vectors))
-        wanted = k if self.exact else min(k + _MORE, len(self.vectors))
-        scores, rows = self._faiss.search(questions, min(wanted, _GPU_MOST) if self.on_gpu else wanted)
-        return (scores, rows) if self.exact else self._scored_exactly(questions, rows, k)
-
-    def probe_more(self, nprobe: int) -> None:
-        """Look into so many lists from now on: slower and closer to exact."""
-        self._faiss.nprobe = nprobe
+        if not self.candidates:
+            return self._faiss.search(questions, min(k, _GPU_MOST) if self.on_gpu else k)
+        rows = self._faiss.search(questions, min(self.candidates + 3 * k, len(self.vectors)))[1]
+        return self._scored_exactly(questions, rows, k)
 
     def _scored_exactly(self, questions: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         scores = np.einsum("qd,qkd->qk", questions, self.vectors[np.maximum(rows, 0)])
@@ -47,20 +45,18 @@ class VectorSearch:
 
 
 def train(vectors: np.ndarray, seed: int = 0, exact_below: int = EXACT_BELOW) -> tuple[dict, dict[str, np.ndarray]]:
-    """(plan, arrays) for `VectorSearch`: exact below `exact_below` rows, else an inverted file with its measured recall.
+    """(plan, arrays) for `VectorSearch`: exact below `exact_below` rows, else coded, with its measured recall.
 
-    arrays: "centroids" (lists, d) float32 and "lists" (n,) int64, the list that each vector is in; empty if exact.
+    arrays: "codebooks" (d / numbers a code, 16, numbers a code) float32; empty if exact.
     """
     n, d = vectors.shape
     if n < exact_below:
         return {"kind": "exact"}, {}
     chance = np.random.default_rng(seed)
-    lists = 2 ** round(math.log2(2 * math.sqrt(n)))
-    sample = vectors[np.sort(chance.choice(n, min(n, 40 * lists), replace=False))]
-    kmeans = faiss.Kmeans(d, lists, niter=10, seed=seed, spherical=True)
-    kmeans.train(np.ascontiguousarray(sample))
-    centroids = np.ascontiguousarray(kmeans.centroids)
-    arrays = {"centroids": centroids, "lists": _nearest(vectors, centroids, 1)[:, 0]}
+    numbers = next(each for each in (8, 4, 2, 1) if d % each == 0)
+    index = faiss.IndexPQFastScan(d, d // numbers, 4, faiss.METRIC_INNER_PRODUCT)
+    index.train(np.ascontiguousarray(vectors[np.sort(chance.choice(n, min(n, _MOST_TO_TRAIN), replace=False))]))
+    arrays = {"codebooks": faiss.vector_to_array(index.pq.centroids).reshape(d // numbers, 16, numbers)}
     return _measured(vectors, arrays, chance), arrays
 
 
@@ -70,20 +66,17 @@ def recall_at_10(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _measured(vectors: np.ndarray, arrays: dict[str, np.ndarray], chance: np.random.Generator) -> dict:
-    """The plan with the smallest nprobe that reaches RECALL_WANTED on vectors that look for their neighbours."""
-    lists = len(arrays["centroids"])
+    """The plan with the fewest candidates that reach RECALL_WANTED on vectors that look for their neighbours."""
     asked = np.sort(chance.choice(len(vectors), min(len(vectors), _SAMPLE), replace=False))
     questions = np.ascontiguousarray(vectors[asked])
     # A vector always finds itself, so it must not count: of eleven, the ten others.
     truth = _others(_nearest(questions, vectors, 11), asked)
-    nprobe = min(4, lists)
-    search = VectorSearch(vectors, {"nprobe": nprobe}, arrays)
+    search = VectorSearch(vectors, {"candidates": FEWEST_CANDIDATES}, arrays)
     while True:
         recall = recall_at_10(search.search(questions, 11)[1], truth)
-        if recall >= RECALL_WANTED or nprobe == lists:
-            return {"kind": "ivf-sq8", "lists": lists, "nprobe": nprobe, "recall@10": round(recall, 4)}
-        nprobe = min(2 * nprobe, lists)
-        search.probe_more(nprobe)
+        if recall >= RECALL_WANTED or search.candidates >= len(vectors):
+            return {"kind": "pq-4bit", "candidates": search.candidates, "recall@10": round(recall, 4)}
+        search.candidates *= 2
 
 
 def _others(rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -105,21 +98,12 @@ def _flat(vectors: np.ndarray) -> faiss.Index:
     return index
 
 
-def _inverted_file(vectors: np.ndarray, arrays: dict[str, np.ndarray], nprobe: int) -> faiss.Index:
-    d, centroids = vectors.shape[1], np.ascontiguousarray(arrays["centroids"])
-    quantizer = faiss.IndexFlatIP(d)
-    quantizer.add(centroids)
-    index = faiss.IndexIVFScalarQuantizer(
-        quantizer, d, len(centroids), faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    )
-    # With its centroids in place only the 8-bit ranges are trained, on the same vectors each time, so alike each time.
-    index.train(np.ascontiguousarray(vectors[:: max(1, len(vectors) // 65536)]))
+def _coded(vectors: np.ndarray, codebooks: np.ndarray) -> faiss.Index:
+    index = faiss.IndexPQFastScan(vectors.shape[1], len(codebooks), 4, faiss.METRIC_INNER_PRODUCT)
+    faiss.copy_array_to_vector(np.ascontiguousarray(codebooks, dtype=np.float32).ravel(), index.pq.centroids)
+    index.is_trained = True
     for start in range(0, len(vectors), 65536):
-        part = np.ascontiguousarray(vectors[start : start + 65536])
-        ids = np.arange(start, start + len(part), dtype=np.int64)
-        lists = np.ascontiguousarray(arrays["lists"][start : start + 65536], dtype=np.int64)
-        index.add_core(len(part), faiss.swig_ptr(part), faiss.swig_ptr(ids), faiss.swig_ptr(lists))
-    index.nprobe = nprobe
+        index.add(np.ascontiguousarray(vectors[start : start + 65536]))
     return index
 
 
