@@ -1,23 +1,39 @@
-"""Real tokens a second of three ways to fine-tune the same small Falcon on the same cases, alternately.
+"""Real tokens a second of five ways to fine-tune the same small Falcon on the same cases, alternately.
 
-    python benchmarks/compare_training.py --cases medtext_2.csv              old recipe, TRL (if installed), this project
+    python benchmarks/compare_training.py --cases medtext_2.csv       old recipe, TRL (if installed), this project
+        --litgpt PYTHON --llamafactory PYTHON                         two more, each in an environment of its own
 
-Every way: the same base in NF4 with the same number of 4-bit layers (so that nobody wins by computing less), LoRA
-r=8 alpha=32 without dropout on all four linears, bf16 autocast, AdamW at a constant learning rate, seed 0, the same
-cases. They run in turn, each in a process of its own, `--rounds` times; the median and the loss of every tenth step are
-printed. Real tokens are those of prompts, answers and EOS: padding counts nothing.
+Every way: the same base, LoRA r=8 alpha=32 without dropout on all four linears, bf16, AdamW at a constant learning
+rate, seed 0, the same cases. The first three hold the base in NF4 with the same number of 4-bit layers (so that nobody
+wins by computing less). They run in turn, each in a process of its own, `--rounds` times; the median and the loss of
+every tenth step are printed. Real tokens are those of prompts, answers and EOS: padding counts nothing.
 
     old    pad to 512, batch 1, accumulation 4, eager stock attention, recomputation, loss on every token
     trl    SFTTrainer: batch 8, lengths grouped, SDPA, loss on the completion, no recomputation (packing on SDPA leaks)
     ours   the plan that medical_diagnosis_gpu.py makes for this machine: packed rows, 16 cases a step, loss on answers
+
+Two more tools pin other versions of transformers than this project does. Name the python of an environment that has one
+(tried: litgpt 0.5.13, LLaMA-Factory 0.9.5 with transformers 5.6); without it that way is not run. Both hold plain bf16
+weights, which costs them less than 4-bit ones would:
+
+    litgpt         its command `finetune_lora`: batch 8, SDPA, loss on the completion, no recomputation. It cannot
+                   quantise on a CPU nor group lengths, has a LoRA each for q, k and v, and keeps the adapter in bf16
+                   as well (autocast was slower, and so were smaller batches)
+    llamafactory   its `run_exp`: batch 8, lengths grouped, SDPA, bf16 autocast, loss on the completion, no
+                   recomputation. Its quantization_bit passes over Falcon's layers (0 of 24), and its packing was slower
 """
 
 import argparse
+import csv
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,14 +123,9 @@ def ours(base: str, path: str, seconds: float):
         yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
 
 
-def trl(base: str, path: str, seconds: float):
-    from datasets import Dataset
+def watcher(steps: list, tokens, seconds: float):
+    """A callback for transformers' Trainer: appends (real tokens, seconds, loss) of each step, and stops in time."""
     from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    tuned, tokenizer = load(base, "sdpa")
-    rows = [{"prompt": f"Question: {c.prompt}\nAnswer:", "completion": f" {c.completion}"} for c in read_cases(path)]
-    steps, batch_tokens, real_collate = [], [], None
 
     class Watch(TrainerCallback):
         def on_step_begin(self, args, state, control, **kwargs):
@@ -122,11 +133,22 @@ def trl(base: str, path: str, seconds: float):
 
         def on_log(self, args, state, control, logs=None, **kwargs):
             if logs and "loss" in logs:
-                steps.append((batch_tokens[len(steps)], self.took, logs["loss"]))
+                steps.append((tokens(state), self.took, float(logs["loss"])))
 
         def on_step_end(self, args, state, control, **kwargs):
             self.took = time.perf_counter() - self.clock
             control.should_training_stop = sum(s[1] for s in steps) > seconds
+
+    return Watch()
+
+
+def trl(base: str, path: str, seconds: float):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    tuned, tokenizer = load(base, "sdpa")
+    rows = [{"prompt": f"Question: {c.prompt}\nAnswer:", "completion": f" {c.completion}"} for c in read_cases(path)]
+    steps, batch_tokens, real_collate = [], [], None
 
     settings = SFTConfig(
         output_dir=str(Path(base).resolve() / "unused"), per_device_train_batch_size=8, num_train_epochs=1,
@@ -137,7 +159,7 @@ def trl(base: str, path: str, seconds: float):
     )  # fmt: skip
     trainer = SFTTrainer(
         model=tuned, args=settings, train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
-        callbacks=[Watch()],
+        callbacks=[watcher(steps, lambda _: batch_tokens[len(steps)], seconds)],
     )  # fmt: skip
     real_collate = trainer.data_collator
 
@@ -151,7 +173,144 @@ def trl(base: str, path: str, seconds: float):
     yield from steps
 
 
-WAYS = {"old": old, "trl": trl, "ours": ours}
+def write_for_others(path: str, folder: Path) -> None:
+    """The cases as the tools without langlearn read them: one JSON object a line, the prompt whole in `instruction`."""
+    from langlearn import prompts
+
+    lines = [
+        json.dumps({"instruction": prompts.question_prompt(case.prompt), "input": "",
+                    "output": prompts.answer_text(case.completion)}) + "\n"
+        for case in read_cases(path)
+    ]  # fmt: skip
+    (folder / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    (folder / "val.jsonl").write_text(lines[0], encoding="utf-8")  # litgpt wants one
+    (folder / "dataset_info.json").write_text(json.dumps({"cases": {"file_name": "train.jsonl"}}), encoding="utf-8")
+
+
+def check_adapted(names, base: str) -> None:
+    """Ends the turn unless the saved adapter holds all four linears of every layer, as in every other way."""
+    expected = 4 * json.loads(Path(base, "config.json").read_text())["num_hidden_layers"]
+    found = sum("lora_A" in name for name in names)
+    if found != expected:
+        sys.exit(f"{found} of {expected} linear layers were adapted: the comparison would not be fair")
+
+
+def litgpt(base: str, data: str, seconds: float):
+    """Its own command; only its learning rate, which would rise and fall, is held. Read from its own log."""
+    import torch
+    from litgpt.__main__ import main as command
+    from litgpt.finetune import lora
+
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint, out = litgpt_checkpoint(Path(base), Path(folder)), Path(folder, "out")
+        lora.get_lr_scheduler = lambda optimizer, **_: torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": RATE, "fused": True}}
+        options = {
+            "out_dir": out, "precision": "bf16-true", "seed": 0, "optimizer": json.dumps(optimizer),
+            "lora_r": RANK, "lora_alpha": ALPHA, "lora_dropout": 0, "lora_query": True, "lora_key": True,
+            "lora_value": True, "lora_projection": True, "lora_mlp": True,
+            "data": "JSON", "data.json_path": data, "data.mask_prompt": True, "data.seed": 0, "data.num_workers": 0,
+            "data.prompt_style": json.dumps({"class_path": "litgpt.prompts.Default"}),
+            "train.global_batch_size": 8, "train.micro_batch_size": 8, "train.epochs": 1, "train.max_time": seconds,
+            "train.max_seq_length": 1024, "train.save_interval": "null",
+            "eval.interval": 10**9, "eval.max_new_tokens": 1, "eval.final_validation": False,
+        }  # fmt: skip
+        sys.argv = ["litgpt", "finetune_lora", str(checkpoint), *(f"--{k}={v}" for k, v in options.items())]
+        command()
+        check_adapted(torch.load(out / "final" / "lit_model.pth.lora")["model"], base)
+        with open(out / "logs" / "csv" / "version_0" / "metrics.csv", newline="") as file:
+            logged = [row for row in csv.DictReader(file) if row["loss"]]
+    before = 0
+    for row in logged:
+        tokens = int(row["tokens"])  # since the start
+        yield tokens - before, float(row["iter_time"]), float(row["loss"])
+        before = tokens
+
+
+def litgpt_checkpoint(base: Path, folder: Path) -> Path:
+    """The base converted by litgpt, which knows Falcons by name only: this one is a falcon-7b in other numbers. A head
+    tied to the embeddings is written out, or litgpt would train under a random one. The logits are compared at the end:
+    a speed of another model would say nothing."""
+    import torch
+    from litgpt.config import Config, name_to_config
+    from litgpt.model import GPT
+    from litgpt.scripts.convert_hf_checkpoint import convert_hf_checkpoint
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+
+    shape = json.loads((base / "config.json").read_text())
+    if not (shape["multi_query"] and shape["parallel_attn"]) or shape["alibi"] or shape["new_decoder_architecture"]:
+        sys.exit(f"{base} is no Falcon of falcon-7b's architecture: litgpt has no name for it")
+    name = "falcon-7b-in-other-numbers"  # "falcon" and "7b" in it tell litgpt what the weights are called
+    name_to_config[name] = name_to_config["falcon-7b"] | {
+        "name": name, "hf_config": {}, "n_layer": shape["num_hidden_layers"], "n_head": shape["num_attention_heads"],
+        "n_embd": shape["hidden_size"], "intermediate_size": shape["ffn_hidden_size"],
+        "vocab_size": shape["vocab_size"], "padded_vocab_size": shape["vocab_size"],
+        "block_size": shape["max_position_embeddings"], "norm_eps": shape["layer_norm_epsilon"],
+    }  # fmt: skip
+    checkpoint = folder / name
+    checkpoint.mkdir()
+    weights = {key: value for file in base.glob("*.safetensors") for key, value in load_file(file).items()}
+    weights.setdefault("lm_head.weight", weights["transformer.word_embeddings.weight"].clone())
+    save_file(weights, checkpoint / "model.safetensors")
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base / file, checkpoint)
+    convert_hf_checkpoint(checkpoint, model_name=name)
+
+    ids = torch.randint(shape["vocab_size"], (2, 200), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        stock = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+        converted = GPT(Config.from_file(checkpoint / "model_config.yaml")).eval()
+        converted.load_state_dict(torch.load(checkpoint / "lit_model.pth"))
+        difference = (converted(ids) - stock(ids).logits).abs().max().item()
+    if not difference < 1e-3:
+        sys.exit(f"litgpt's conversion of {base} is another model: its logits differ by {difference:.2g}")
+    return checkpoint
+
+
+def llamafactory(base: str, data: str, seconds: float):
+    """Its `run_exp`; transformers' Trainer, which it is built on, counts the real tokens."""
+    from llamafactory.data.template import register_template
+    from llamafactory.train.tuner import run_exp
+    from safetensors.torch import load_file
+
+    register_template("plain")  # the prompt as it is, the answer, EOS; the ready one that adds nothing leaves EOS out
+    steps = []
+
+    def tokens(state) -> int:
+        return state.num_input_tokens_seen - sum(step[0] for step in steps)
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            "stage": "sft", "do_train": True, "model_name_or_path": base, "cache_dir": folder, "seed": 0,
+            "finetuning_type": "lora", "lora_rank": RANK, "lora_alpha": ALPHA, "lora_dropout": 0.0,
+            "lora_target": "query_key_value,dense,dense_h_to_4h,dense_4h_to_h",
+            "dataset": "cases", "dataset_dir": data, "template": "plain", "cutoff_len": 1024,
+            "per_device_train_batch_size": 8, "num_train_epochs": 1.0, "train_sampling_strategy": "group_by_length",
+            "learning_rate": RATE, "lr_scheduler_type": "constant", "bf16": True, "use_cpu": True,
+            "flash_attn": "sdpa", "disable_gradient_checkpointing": True,
+            "include_num_input_tokens_seen": "non_padding", "logging_steps": 1, "save_strategy": "no",
+            "report_to": "none", "disable_tqdm": True, "output_dir": f"{folder}/out",
+        }  # fmt: skip
+        run_exp(settings, callbacks=[watcher(steps, tokens, seconds)])
+        check_adapted(load_file(f"{folder}/out/adapter_model.safetensors"), base)
+    yield from steps
+
+
+WAYS = {"old": old, "trl": trl, "ours": ours, "litgpt": litgpt, "llamafactory": llamafactory}
+OTHERS = ("litgpt", "llamafactory")
+"""Run under a python of their own, without langlearn."""
+
+
+def take_turn(python: str, way: str, base: str, cases: str, seconds: float) -> list:
+    """The steps of one turn but the first, which warms up; none, and a line that says why, if it did not run."""
+    command = [python, __file__, "--turn", way, "--base", base, "--cases", cases, "--seconds", str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    if done.returncode or len(rows) < 3:
+        print(f"{way}: did not run: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
+        return []
+    return rows[1:]
 
 
 def main():
@@ -161,30 +320,51 @@ def main():
     parser.add_argument("--seconds", type=float, default=30.0, help="training time of each turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
+    for way in OTHERS:
+        parser.add_argument(f"--{way}", metavar="PYTHON", help=f"the python of an environment that has {way}")
     parser.add_argument("--turn", choices=list(WAYS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.turn:
-        for real, took, loss in WAYS[args.turn](args.base, args.cases, args.seconds):
-            print(json.dumps([real, took, loss]))
+        with redirect_stdout(sys.stderr):  # some tools print lists, which would be taken for rows
+            rows = list(WAYS[args.turn](args.base, args.cases, args.seconds))
+        print(*map(json.dumps, rows), sep="\n")
         return
-    speeds, losses = {way: [] for way in args.ways}, {}
+    pythons = {way: getattr(args, way) if way in OTHERS else sys.executable for way in args.ways}
+    for way, python in pythons.items():
+        if not python:
+            print(f"{way}: not run: name the python of an environment that has it, --{way} PYTHON")
+        elif not shutil.which(python):
+            parser.error(f"--{way} {python}: there is no such program")
+    with tempfile.TemporaryDirectory() as folder:
+        compare({way: python for way, python in pythons.items() if python}, args, Path(folder))
+
+
+def compare(pythons: dict[str, str], args, folder: Path) -> None:
+    """The turns of all ways, round by round; `folder` takes what the other tools read."""
+    base = args.base
+    if not pythons.keys().isdisjoint(OTHERS):
+        from langlearn import assets, errors
+
+        try:
+            base = str(assets.model_folder(args.base, weights=True).resolve())
+            write_for_others(args.cases, folder)
+        except errors.UserError as error:
+            sys.exit(f"error: {error}")
+    speeds, losses = {way: [] for way in pythons}, {}
     for number in range(args.rounds):
-        for way in args.ways:
-            done = subprocess.run([sys.executable, __file__, "--turn", way, "--base", args.base, "--cases", args.cases,
-                                   "--seconds", str(args.seconds)], capture_output=True, text=True)  # fmt: skip
-            rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-            if done.returncode or len(rows) < 3:
-                print(f"{way}: did not run: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
+        for way, python in pythons.items():
+            source = (base, str(folder)) if way in OTHERS else (args.base, args.cases)
+            rows = take_turn(python, way, *source, args.seconds)
+            if not rows:
                 continue
-            rows = rows[1:]  # the first step warms up
             speeds[way].append(sum(r[0] for r in rows) / sum(r[1] for r in rows))
             losses[way] = [round(r[2], 3) for r in rows]
-            print(f"round {number + 1} {way:5} {speeds[way][-1]:8.0f} real tokens/s, {len(rows)} steps", flush=True)
+            print(f"round {number + 1} {way:12} {speeds[way][-1]:8.0f} real tokens/s, {len(rows)} steps", flush=True)
     medians = {way: statistics.median(found) for way, found in speeds.items() if found}
     for way, speed in medians.items():
         ratio = f", this project is {medians['ours'] / speed:.2f} times as fast" if "ours" in medians else ""
-        print(f"{way:5} median {speed:8.0f} real tokens/s{ratio}")
-        print(f"      loss of every tenth step: {losses[way][::10]}")
+        print(f"{way:12} median {speed:8.0f} real tokens/s{ratio}")
+        print(f"             loss of every tenth step: {losses[way][::10]}")
 
 
 if __name__ == "__main__":
