@@ -29,7 +29,7 @@ SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 2048  # tokens computed at once
 ENOUGH = 2048
 SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
-SCORED = ("cpu", torch.bfloat16)  # where falcon.causal_attention computes all heads' scores in one product
+SCORED = ("cpu", torch.bfloat16)  # where falcon packs rows with all heads' scores in one product
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
 

@@ -103,14 +103,49 @@ def test_no_mask_is_built_for_an_unpadded_batch(monkeypatch):
     assert seen == [(None, True)] * 2
 
 
-def test_the_bfloat16_shortcut_on_a_cpu_equals_the_fused_kernel():
-    query, key, value = (torch.randn(2, heads, 50, 16, dtype=torch.bfloat16) for heads in (4, 1, 1))
-    exact = F.scaled_dot_product_attention(
-        query.double(), key.double().expand(-1, 4, -1, -1), value.double().expand(-1, 4, -1, -1), is_causal=True
-    )
-    shortcut = falcon.causal_attention(query, key, value)
-    assert shortcut.dtype == torch.bfloat16
-    torch.testing.assert_close(shortcut.double(), exact, atol=2e-2, rtol=2e-2)
+def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
+    _, ours = falcons("multi-query")
+    attention, heads = ours.transformer.h[0].self_attention, ours.config.num_attention_heads
+    fused = torch.randn(30, ours.config.hidden_size // heads * (heads + 2), requires_grad=True)
+    cos, sin = ours.transformer.rotary_emb(fused, torch.cat([torch.arange(10), torch.arange(20)])[None])
+    q, k, v = (x.transpose(1, 2) for x in attention._split_heads(fused[None]))
+    q, k = falcon.apply_rotary_pos_emb(q, k, cos, sin)
+    expected = q[0].transpose(0, 1), k[0, 0], v[0, 0]
+    found = falcon._Turned.apply(fused, cos[0], sin[0], heads)
+    towards = [torch.randn_like(each) for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    [ours_], [theirs] = (torch.autograd.grad(outputs, fused, towards) for outputs in (found, expected))
+    torch.testing.assert_close(ours_, theirs)
+
+
+def test_a_row_on_a_cpu_attends_as_its_examples_do_alone():
+    lengths, size = [7, 1, 40], 16
+    query = torch.randn(48, 4, size, dtype=torch.float64, requires_grad=True)
+    key, value = (torch.randn(48, size, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    expected = torch.cat([
+        F.scaled_dot_product_attention(
+            q.transpose(0, 1), k.expand(4, -1, -1), v.expand(4, -1, -1), is_causal=True
+        ).transpose(0, 1).flatten(1)
+        for q, k, v in zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
+    ])  # fmt: skip
+    found = falcon._attend_row(query, key, value, lengths)
+    torch.testing.assert_close(found, expected)
+    towards = torch.randn_like(expected)
+    for one, other in zip(*(torch.autograd.grad(x, (query, key, value), towards) for x in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("kind", ["multi-query", "multi-head", "grouped"])
+def test_packed_rows_in_bfloat16_give_the_logits_of_each_example_alone(kind):
+    stock, ours = falcons(kind)
+    lengths = [9, 17, 3]
+    ids = torch.randint(97, (1, sum(lengths)))
+    positions = torch.cat([torch.arange(n) for n in lengths])[None]
+    with torch.no_grad(), falcon.packed(lengths), torch.autocast("cpu", dtype=torch.bfloat16):
+        packed = ours.bfloat16()(ids, position_ids=positions, use_cache=False).logits[0].float()
+    alone = torch.cat([stock(part).logits[0] for part in ids.split(lengths, dim=1)])
+    assert (packed - alone).norm() < 0.03 * alone.norm()
 
 
 def test_the_fused_kernel_is_reached():
