@@ -8,9 +8,12 @@ from functools import cache
 from langlearn.clinical.doses import unsupported_doses
 from langlearn.clinical.emergencies import EMERGENCIES, SELF_HARM
 from langlearn.clinical.english import Span, digits, fold, pattern
-from langlearn.clinical.findings import FINDINGS, WORDS
+from langlearn.clinical.findings import FINDINGS
+from langlearn.clinical.mishaps import MISHAPS
 from langlearn.clinical.negation import State, scopes, states
+from langlearn.clinical.signs import SIGNS
 from langlearn.clinical.untrusted import strip_terminal
+from langlearn.clinical.words import WORDS
 
 __all__ = ["Notice", "emergency_notices", "speaks_of_own_harm", "strip_terminal", "unsupported_doses"]
 
@@ -39,27 +42,52 @@ def emergency_notices(question: str) -> list[Notice]:
 
 
 _UNIFORM = (
+    (r"[ \t]{2,}", " "),
     (r"\b(ca|wo|do|does|did|is|are|was|were|has|have|had|could|would|should)nt\b", r"\1n't"),
     (r"\b(do|does|did|is|are|was|were|has|have|had|would|should) not\b", r"\1n't"),
     (r"\b(?:can ?not|could not|couldn't|(?:(?:am|is|are|was|were) )?(?:unable|not able) to|isn't able to)\b", "can't"),
     (r"\bwill not\b", "won't"), (r"\bim\b", "i'm"), (r"\bive\b", "i've"),
     ("haem", "hem"), ("caem", "cem"), ("noe", "ne"), ("rrhoe", "rrhe"), ("oede", "ede"), ("anaes", "anes"),
     ("paraes", "pares"), ("ischaem", "ischem"), ("foet", "fet"), ("faec", "fec"), ("labour", "labor"),
-    ("litre", "liter"), ("grey", "gray"), ("(agon|nebul|necrot|real)is", r"\1iz"),
+    ("litre", "liter"), ("grey", "gray"), ("(agon|nebul|necrot|real|recogn)is", r"\1iz"),
+    ("sulph", "sulf"), ("pyjama", "pajama"), ("coloured", "colored"), ("paralys", "paralyz"),
 )  # fmt: skip
+
+# Plain misspellings of the words that matter most.
+_MISSPELT = {
+    "allergic": "alergic allergick", "anaphylaxis": "anaphalaxis anaphilaxis anafylaxis anaphylaxsis",
+    "attack": "atack attak attck", "bleeding": "bleading bleding bleedin", "breathe": "breth brethe breeth breahte",
+    "breathing": "brething breathin breahting breathign", "chest": "chset cheast ches",
+    "collapsed": "colapsed collasped", "diabetic": "diabetik diebetic", "fever": "feaver fevor",
+    "meningitis": "menigitis meningitus meningites", "overdosed": "overdoesed", "pain": "pian payn",
+    "paracetamol": "paracetomol paracetemol", "poisoned": "poisend poisioned",
+    "pregnant": "pregant pregnent pregnat preganant", "seizure": "siezure seziure seisure", "stroke": "storke",
+    "suddenly": "suddenley suddently sudenly", "suicidal": "sucidal suicidle suisidal",
+    "suicide": "suiside sucide suicde", "swallowed": "swallowd swollowed swalowed",
+    "swollen": "swolen swollon swallen", "temperature": "temprature temperture tempreture",
+    "testicle": "testical testicule", "testicles": "testicals", "throat": "thraot throath", "tongue": "tounge toung",
+    "unconscious": "unconcious unconsious unconcsious", "vomiting": "vomitting vommiting",
+    "vomited": "vomitted vommited",
+}  # fmt: skip
+_RIGHT = {wrong: right for right, all_wrong in _MISSPELT.items() for wrong in all_wrong.split()}
+_WRONG = re.compile(rf"\b(?:{'|'.join(_RIGHT)})\b")
 
 
 def plain(text: str) -> str:
-    """The text as the table of findings expects it: see findings.py."""
+    """The text as the table of findings expects it: see words.py."""
     text = digits(fold(text)).lower()
     for written, uniform in _UNIFORM:
         text = re.sub(written, uniform, text)
-    return text
+    return _WRONG.sub(lambda match: _RIGHT[match[0]], text)
+
+
+NAMES = tuple(FINDINGS | MISHAPS | SIGNS)
+"""The findings of all tables."""
 
 
 @cache
 def _finding(name: str) -> re.Pattern:
-    return pattern(FINDINGS[name], WORDS)
+    return pattern("\n".join(table[name] for table in (FINDINGS, MISHAPS, SIGNS) if name in table), WORDS)
 
 
 # Who speaks of their own self-harm is silenced by a denial only: "how can I kill myself" is no general question, and
@@ -82,4 +110,4 @@ def _present_findings(text: str) -> set[str]:
         own_self_harm = personal and name in SELF_HARM.rules
         return not states(found, span) & (_SILENCE_OWN_SELF_HARM if own_self_harm else _SILENCE)
 
-    return {name for name in FINDINGS if any(asserted(name, m.span()) for m in _finding(name).finditer(text))}
+    return {name for name in NAMES if any(asserted(name, m.span()) for m in _finding(name).finditer(text))}

@@ -1,13 +1,13 @@
 """Emergency notices: raised for what is present, not for what is denied, past, hypothetical or someone else's."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from langlearn.clinical.emergencies import EMERGENCIES
-from langlearn.clinical.findings import FINDINGS
-from langlearn.safety import Notice, emergency_notices, strip_terminal, unsupported_doses
+from langlearn.safety import NAMES, Notice, emergency_notices, strip_terminal, unsupported_doses
 
 SENTENCES = [
     json.loads(line)
@@ -37,7 +37,7 @@ def test_every_kind_of_emergency_has_sentences_of_its_own():
 
 
 def test_every_rule_names_findings_that_exist_and_every_finding_has_a_rule():
-    assert {name for each in EMERGENCIES for rule in each.rules for name in rule.split(" + ")} == set(FINDINGS)
+    assert {name for each in EMERGENCIES for rule in each.rules for name in rule.split(" + ")} == set(NAMES)
 
 
 def test_every_notice_tells_where_to_get_help():
@@ -162,6 +162,90 @@ def test_figures_of_speech_and_denials_are_no_self_harm(text):
 )
 def test_typography_hides_no_emergency(text):
     assert kinds(text) == ["self-harm"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "present", "absent"),
+    [
+        ("heart", "My chest is in a vice and I have gone clammy", "My chest is fine and I am never clammy"),
+        ("heart", "hs-troponin 412 ng/L, vague chest discomfort", "Troponin 6 ng/L, vague chest discomfort"),
+        ("aorta", "Sudden chest pain going through to his shoulder blades", "No chest pain, no tearing back pain"),
+        ("lung-clot", "Suddenly breathless, had my knee replaced last week", "Not breathless after my knee operation"),
+        ("breathing", "SpO2 87% on air", "SpO2 97% on 60% oxygen"),
+        ("breathing", "I can't get my breath at all", "I had no trouble getting my breath"),
+        ("stroke", "Dad woke up and his right leg won't work", "He has no weakness of the right leg"),
+        ("stroke", "I lost my speech for ten minutes", "She denies slurred speech"),
+        ("anaphylaxis", "Her throat feels tight after eating cashews", "Her throat is not tight after eating cashews"),
+        ("bleeding", "My stools are like tar", "No tarry stools"),
+        ("bleeding", "Her nose has been bleeding for 2 hours", "The nosebleed lasted a minute"),
+        ("sepsis", "Wound infection, temp 35.1, newly confused", "Wound healed, temp 36.8, not confused"),
+        ("cauda-equina", "Back pain and I can't feel when my bladder is full", "Back pain, the bladder is fine"),
+        ("pregnancy", "I'm 30 weeks gone and she hasn't kicked all day", "I'm 30 weeks gone and she kicks all day"),
+        ("pregnancy", "34/40, severe headache, BP 168/112", "34/40, no headache, BP 118/72"),
+        ("torsion", "Acute scrotal pain, absent cremasteric reflex", "No scrotal pain, cremasteric reflex present"),
+        ("poisoning", "The toddler has swallowed some of gran's pills", "The toddler has not swallowed any pills"),
+        ("poisoning", "Ingested an unknown quantity of propranolol", "Takes a small quantity of propranolol"),
+        ("head-injury", "She fell off a ladder and can't remember the fall", "She fell off a ladder, no amnesia"),
+        ("diabetes", "Glucose 2.1 mmol/L", "Glucose 5.1 mmol/L"),
+        ("diabetes", "He drinks gallons, vomits and breathes deep and fast: deep breathing all night",
+         "He drinks two glasses a day, no vomiting"),
+        ("sight", "A shutter has come down over my left eye", "No shutter or shadow over the eye"),
+        ("sight", "Superglue in my eye", "My eye is a bit dry"),
+        ("abdomen", "Hernia has gone hard and won't push back in, it is stuck", "Small hernia, soft, goes back in"),
+        ("abdomen", "No stool or wind for 3 days, distended and vomiting", "No vomiting, not distended"),
+        ("limb", "No radial pulse after the fracture, hand is dusky", "Radial pulse present after the fracture"),
+        ("limb", "He sawed through two fingers", "He has two stiff fingers"),
+        ("burn", "My toddler grabbed the hot iron, the palm is blistered", "The iron was hot, nobody was burnt"),
+        ("burn", "Soot around the nostrils after the fire", "No soot around the nostrils"),
+        ("infant", "Our 5 week old feels hot, 38.4 under the arm", "Our 5 week old is 36.9 under the arm"),
+        ("infant", "My 3-week-old vomits green stuff", "My 3-week-old brings up a little milk"),
+        ("vital-signs", "BP 76/40, what now?", "BP 128/76, what now?"),
+        ("vital-signs", "GCS fell from 15 to 12", "GCS 15 throughout"),
+        ("vital-signs", "K+ 7.1 and pH 7.08 on the gas", "K+ 4.1 and pH 7.38 on the gas"),
+    ],
+)  # fmt: skip
+def test_signs_numbers_and_plain_words_raise_a_notice_and_their_opposites_do_not(kind, present, absent):
+    assert kind in kinds(present)
+    assert kinds(absent) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Severe chest pian", "heart"),
+        ("He is unconcious", "unconscious"),
+        ("She is having a siezure right now", "seizure"),
+        ("I am pregant and bleeding", "pregnancy"),
+    ],
+)
+def test_a_plain_misspelling_hides_no_emergency(text, expected):
+    assert expected in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My last pregnancy was complicated by severe bleeding.",
+        "Her first pregnancy ended with eclampsia. Will it happen again?",
+        "My brother had a testicular torsion at 15. Should I worry?",
+        "Discharged in May after a subarachnoid haemorrhage. May I fly?",
+        "COPD, target saturation 88-92%. Which inhaler?",
+        "Burning feet at both soles at night, diabetic neuropathy.",
+        "It felt like an electric shock sensation down my spine.",
+        "RR 1.8 for stroke in smokers: what does it mean?",
+    ],
+)
+def test_what_is_over_or_only_looks_like_an_emergency_raises_none(text):
+    assert kinds(text) == []
+
+
+@pytest.mark.parametrize("part", ["pain-", "bp is was at ", "took his child's pills and ate ", "spo2 ", " ", "x"])
+def test_a_long_question_is_read_in_well_under_a_second(part):
+    text = ("bp" + part * 20_000)[:20_000]
+    kinds("warm")
+    began = time.process_time()
+    kinds(text)
+    assert time.process_time() - began < 1
 
 
 def test_one_kind_gives_one_notice():

@@ -10,8 +10,15 @@ State = Literal["negated", "historical", "someone else's", "hypothetical"]
 
 WORDS = {
     "LONG_AGO": r"(?:(?:\d+|an?|\w+) )?(?:months?|years?|decades?) (?:ago|back|earlier|previously)",
+    "MONTH": """
+        january, february, march, april, may, june, july, august, september, october, november, december
+    """,
+    "PAST_EVENT": "pregnanc(?:y|ies), births?, deliver(?:y|ies), labor, operation, surgery, admission, hospital stay",
     "NOT": r"not, (?:do|does|did|is|are|was|were|has|have|had|would)(?:n't|nt)",
-    "KIN": "son, daughter, wife, husband, mother, mum, mom, father, dad, brother, sister, partner, friend, grand\\w+",
+    "KIN": """
+        son, daughter, wife, husband, mother, mum, mom, father, dad, brother, sister, partner, friend, uncle, aunt
+        cousin, nephew, niece, grand\\w+
+    """,
     "PERSON": r"(?:[\w-]+ ){0,6}?(?:man|woman|boy|girl|child|infant|baby|toddler|patient|male|female|gentleman|lady)",
 }
 
@@ -29,7 +36,10 @@ PSEUDO = r"""
     (?:can't|cannot|couldn't|NOT|never|to|must|should) (?:yet )?(?:be |been )?(?:excluded?|ruled? out)
     never(?=[^.;]{0,80}\b(?:like this|like it|this bad|this severe|so bad|so severe|such|more)\b)
     (?:no|nil) (?:known )?(?:drug |food |medication )?allerg\w+, no (?:past |significant )?medical history
-    no (?:other )?(?:past )?problems?
+    no (?:other )?(?:past )?problems?, (?:on|under|having|receiving|started|needs) (?:\w+ )?(?:treatment|management) for
+    (?:no|absent) (?:(?:distal|pedal|foot|radial|femoral|carotid) )?pulses?
+    (?:no|absent) (?:stools?(?! incont)|flatus|wind|bowel (?:movements?|motions?)|urine output)
+    (?:no|absent) (?:wet (?:nappies|nappy|diapers?)|fetal (?:mov\w+|heart\w*)|(?:cremasteric|gag) reflex\w*)
     (?:(?:second|minute|min|hour|hr|h|day|d|week|wk)s?'?|brief|short|acute|sudden|current)[\s-]+history(?: of)?
     history of (?:the |a |an )?(?:present\w*|sudden|acute|new|worsening|progressive)
     (?:since|began|begun|started|starting|onset|noticed) (?:about |around |over |nearly |almost )?LONG_AGO
@@ -48,11 +58,16 @@ BEFORE: dict[State, str] = {
         fails to (?:reveal|show), NOT, never
     """,
     "historical": r"""
+        (?:previous|last|first|earlier) PAST_EVENT (?:was |were |had )?(?:ended |complicated |followed )?(?:with|by|in)
         history of, h/o, hx of, past (?:medical )?history, pmhx?, previous(?:ly)?, prior, remote, used to, status post
+        (?:discharged|admitted|operated) (?:\w+ ){0,3}(?:(?:in|last) MONTH|LONG_AGO) (?:after|for|with|following)
         s/p, recover(?:ed|ing) from, survived, survivor of, ^LONG_AGO, ^in (?:19|20)\d\d, ^as an? (?:child|teenager)
-        ^last year
+        ^last year, ^in MONTH
     """,
-    "someone else's": r"family history, fhx?, family hx, (?:died|dies|dead|passed away) (?:of|from)",
+    "someone else's": r"""
+        family history, fhx?, family hx, (?:died|dies|dead|passed away) (?:of|from)
+        KIN (?:once )?had(?= an? (?!temp|fever)(?:[\w-]+ ){1,5}at (?:age )?(?:1[3-9]|[2-9]\d)(?:[.,;?!]|$))
+    """,
     "hypothetical": r"""
         what, why, which, how (?:is|are|do|does|can|should|to|common|likely|often|long|dangerous)
         when (?:should|is|do|does), who (?:gets|is at), is it true, define, explain, describe, list, discuss, compare
@@ -84,7 +99,7 @@ AFTER: dict[State, str] = {
         (?:now |since |completely |fully )*(?:resolved|gone away|subsided)
     """,
     "historical": r"""
-        LONG_AGO, last (?:year|winter|spring|summer|autumn|fall), in (?:19|20)\d\d
+        LONG_AGO, last (?:year|winter|spring|summer|autumn|fall|MONTH), in (?:19|20)\d\d, in MONTH
         as an? (?:child|teenager|baby|infant), in the past
         when (?:i|he|she|they) (?:was|were) (?:\d\w*|a child|young|little|born), in childhood
         at (?:the )?age (?:of )?\d+
