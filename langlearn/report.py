@@ -91,7 +91,8 @@ def tiles(run: dict, evaluation: Evaluation | None) -> Html:
         metric = METRICS[name]
         before, after = (evaluation.columns[c][name].value for c in (results.BASE, TUNED_RETRIEVAL))
         shown.append((f"{metric.text(before)} → {metric.text(after)}", f"{metric.label}: base, then tuned + retrieval"))
-    shown.append((clock(run["seconds"]), f"{run['epochs']:.3g} epoch{'s' * (run['epochs'] != 1)} at {run['tokens_per_second']:,.0f} tokens/s"))
+    epochs = "1 epoch" if run["epochs"] == 1 else f"{run['epochs']:.3g} epochs"
+    shown.append((clock(run["seconds"]), f"{epochs} at {run['tokens_per_second']:,.0f} tokens/s"))
     shown.append((_gibibytes(run["peak_memory_bytes"]), "peak memory"))
     return element("div", *(card(element("b", value), quietly(label)) for value, label in shown), class_="tiles")
 

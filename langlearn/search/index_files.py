@@ -42,7 +42,9 @@ def read_manifest(folder: Path) -> dict | None:
     if not whole:
         raise UserError(f"index file {path} was edited or cut short:\n{REBUILD}")
     if manifest["format"] != FORMAT:
-        raise UserError(f"index {folder} has format {manifest['format']}, not {FORMAT}:\nbuild it anew with run_query.py --rebuild true")
+        raise UserError(
+            f"index {folder} has format {manifest['format']}, not {FORMAT}:\nbuild it anew with run_query.py --rebuild true"
+        )
     return manifest
 
 
