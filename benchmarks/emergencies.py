@@ -6,8 +6,8 @@ The file has columns question, kind and sort (emergency, near miss or ordinary).
 with any notice and with one of the expected kind, of the others the share with a false alarm, each with Wilson's 95 %
 interval, then every miss and false alarm. The questions of emergency_questions_1.csv were written unseen by who wrote
 the rules, but the rules were widened after their misses had been read: that file is no longer held out, and what it
-gives now is how well the rules were mended. emergency_questions_2.csv was written afterwards, unseen, and no rule was
-changed since: only such a file measures them.
+gives now is how well the rules were mended. emergency_questions_2.csv was written afterwards, unseen; six rules were
+mended from it once it had been measured. Only a file that nobody has read while changing a rule measures them.
 """
 
 import argparse

@@ -257,3 +257,16 @@ def test_safety_offers_the_checks_of_doses_and_terminal_text():
     assert unsupported_doses("Aspirin 75 mg", ["aspirin 300 mg"]) == ["75 mg"]
     assert strip_terminal("\x1b[2Jcalm") == "calm"
     assert Notice("heart", "text") == Notice("heart", "text")
+
+
+@pytest.mark.parametrize(("question", "kind", "harmless"), [
+    ("Cirrhosis, large hematemesis in the past hour.", "bleeding", "He had hematemesis in the past."),
+    ("I can't see a reason to be here any more.", "self-harm", "I can't see a reason for this rash."),
+    ("He has been saving up his amitriptyline.", "self-harm", "He has been saving up his holidays."),
+    ("She ate a grape and is clutching her throat.", "breathing", "She ate a grape and has a sore throat."),
+    ("He collapsed and I don't think he's breathing.", "unconscious", "I don't think he's breathing well at night."),
+    ("Fever and a rash that doesn't go when I press a glass on it.", "meningitis", "Fever and a rash that goes when I press."),
+])  # fmt: skip
+def test_what_was_once_overlooked_is_seen(question, kind, harmless):
+    assert kind in {notice.kind for notice in emergency_notices(question)}
+    assert kind not in {notice.kind for notice in emergency_notices(harmless)}

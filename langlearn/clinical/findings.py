@@ -151,7 +151,7 @@ FINDINGS = {
         (?:lips?|face|tongue|he|she|baby) ~ (?:gone|turned|turning|going|went|looks?) (?:\w+ )?(?:blue|gray|purple)
     """,
     "choking": r"""
-        (?:is|am|was|started|he's|she's|i'm|be) choking, chok\w+ on
+        (?:is|am|was|started|he's|she's|i'm|be) choking, chok\w+ on, (?:clutch|grabb|grasp)\w* (?:at )?(?:THE )?(?:throat|neck)
         (?:food|grape|toy|coin|meat|bone|something) ~ (?:stuck|lodged) ~ (?:throat|airway)
         (?:food|grape|toy|coin|meat|bone|steak|sweet|something|nut) ~ (?:went|gone) down the wrong way
     """,
@@ -171,7 +171,7 @@ FINDINGS = {
     """,
     "not breathing": """
         (?:not|isn't|stopped|no longer|quit|wasn't) breathing, apneic, (?:in|had|having) (?:cardiac|respiratory) arrest
-        heart (?:has |have )?stopped
+        heart (?:has |have )?stopped, don't think (?:he's|she's|they're|he is|she is|they are) breathing(?! \w)
         no (?:respirations|respiratory effort), (?:hasn't|haven't) (?:taken|had) a breath, stops breathing and
     """,
     "drowned": r"drown(?:ed|ing)(?! in (?:debt|work|\w*paper\w*)), pulled ~ (?:pool|river|sea|lake)",
@@ -362,7 +362,7 @@ FINDINGS = {
     """,
     "rash that does not fade": r"""
         non ?blanching
-        (?:rash|spots?) ~ (?:doesn't|don't|won't|not|didn't|isn't) (?:\w+ )?(?:fade|fading|blanch|disappear|go away)\w*
+        (?:rash|spots?) ~ (?:doesn't|don't|won't|not|didn't|isn't) (?:\w+ )?(?:fade|fading|blanch|disappear|go away|go when|go if)\w*
         petechi\w+, purpur\w+, purple (?:rash|spots|blotches), (?:rash|spots) ~ purple
         (?:rash|spots?|bruises) ~ (?:stay|stays|still there|remain|visible) ~ (?:glass|press\w*|tumbler)
         (?:fail\w*|positive) ~ (?:glass|tumbler) test, (?:glass|tumbler) test (?:is |was )?positive, blood spots

@@ -344,6 +344,8 @@ MISHAPS = {
         (?:how many|enough|lethal|fatal) (?:\w+ ){0,6}?(?:to die|kill me|end it)
         can't (?:go on|live) (?:any ?more|like this any ?more)
         (?:stockpil|hoard|sav)\w+ (?:up )?(?:my |her |his )?(?:pills|tablets|medication|meds)
+        (?:stockpil|hoard|sav)\w+ up (?:my |her |his )?(?:amitriptyline|insulin|paracetamol|diazepam|morphine|opioids?)
+        (?:don't|can't|doesn't) see (?:a |any |the )?(?:reason|point) (?:to |in |of )?(?:be|liv\w+|go|carry\w*|stay\w*)
         voices? ~ tell\w* ~ (?:kill|harm|hurt|jump|die)
         (?:driv|crash)\w+ (?:\w+ ){0,3}(?:into a (?:wall|tree|lorry|truck)|off a (?:cliff|bridge))
         don't feel safe with myself
