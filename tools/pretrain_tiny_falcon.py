@@ -60,6 +60,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--final-share", type=float, default=0.3, help="share of the time at the final length")
     parser.add_argument("--init", type=Path, default=None, help="go on from this model (with its tokenizer)")
     parser.add_argument("--cases", type=int, default=0, help="add so many documents that answer from retrieved cases")
+    parser.add_argument("--untied", action="store_true", help="an LM head of its own (for comparisons)")
     parser.add_argument("--medquad-only", action="store_true", help="leave the other text out (for comparisons)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -148,7 +149,7 @@ def build(args, vocabulary: int, eos: int) -> FalconForCausalLM:
         vocab_size=vocabulary, hidden_size=args.hidden, num_hidden_layers=args.layers, num_attention_heads=args.heads,
         multi_query=True, parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False,
         hidden_dropout=0.0, attention_dropout=0.0, max_position_embeddings=2048, bos_token_id=eos, eos_token_id=eos,
-        attn_implementation=falcon.FUSED,
+        attn_implementation=falcon.FUSED, tie_word_embeddings=not args.untied,
     )  # fmt: skip
     with falcon.quantisable():
         model = FalconForCausalLM(config)
@@ -160,8 +161,9 @@ def build(args, vocabulary: int, eos: int) -> FalconForCausalLM:
 
 def optimizers(args, model) -> list[torch.optim.Optimizer]:
     """Muon (Jordan 2024) for the hidden matrices, AdamW for embeddings and norms; or AdamW for all."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "word_embeddings" not in n]
-    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "word_embeddings" in n]
+    ends = ("word_embeddings.weight", "lm_head.weight")
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and not n.endswith(ends)]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or n.endswith(ends)]
     adamw = dict(lr=args.learning_rate, betas=(0.9, 0.95), fused=True)
     if args.optimizer == "adamw":
         groups = [dict(params=matrices, weight_decay=args.weight_decay), dict(params=rest, weight_decay=0.0)]
