@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     tokenizer = model.load_tokenizer(settings.model)
     settings.training.batch_size = finetuning.cases_per_step(settings.training, hardware.rank_count(machine))
     lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, with_neighbours=not options.plan)
-    lengths = lesson.lengths()
+    lengths = lesson.lengths
     plan = hardware.plan(settings, machine, base_config, lengths)
 
     ranks = launch.init()

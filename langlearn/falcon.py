@@ -29,35 +29,28 @@ from transformers.models.falcon import modeling_falcon
 from transformers.models.falcon.modeling_falcon import FalconAttention, apply_rotary_pos_emb
 
 FUSED = "falcon_fused"
+SCORED = ("cpu", torch.bfloat16)  # where packed rows keep the scores of all heads, from one product
 LINEARS_PER_LAYER = 4
 LINEAR_NAMES = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 
 
-class _Packed(threading.local):
+class _Packing:
+    lengths: list[int] | None = None
+
+
+_shared, _own = _Packing(), threading.local()
+
+
+def _packing() -> _Packing:
     """What `packed` says: in a thread that computes rows of its own, see `on_its_own`, or else in the whole process, since on
     CUDA the backward pass runs in threads of torch's."""
-
-    shared: list[list[int] | None] = [None]
-
-    def __init__(self):
-        self.says = _Packed.shared
-
-    @property
-    def lengths(self) -> list[int] | None:
-        return self.says[0]
-
-    @lengths.setter
-    def lengths(self, lengths: list[int] | None) -> None:
-        self.says[0] = lengths
-
-
-_packed = _Packed()
+    return getattr(_own, "packing", _shared)
 
 
 def on_its_own() -> None:
     """From now on this thread packs rows of its own while others pack theirs. For CPUs: there a thread's backward pass runs
     in that thread."""
-    _packed.says = [None]
+    _own.packing = _Packing()
 
 
 @contextmanager
@@ -67,11 +60,12 @@ def packed(lengths: list[int] | None):
     The backward pass belongs inside too: activation checkpointing runs attention again there.
     `None` leaves attention as it is, so that callers need no second path.
     """
-    before, _packed.lengths = _packed.lengths, lengths
+    packing = _packing()
+    before, packing.lengths = packing.lengths, lengths
     try:
         yield
     finally:
-        _packed.lengths = before
+        packing.lengths = before
 
 
 @contextmanager
@@ -108,16 +102,17 @@ class FusedFalconAttention(FalconAttention):
             raise ValueError("alibi and output_attentions need the stock attention: attn_implementation='sdpa'")
         batch, length, _ = hidden_states.shape
         fused, (cos, sin) = self.query_key_value(hidden_states), position_embeddings
-        if _packed.lengths is not None and self._one_key_head(fused):
+        lengths = _packing().lengths
+        if lengths is not None and self._scores_whole(fused, lengths):
             query, key, value = _Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
-            return self.dense(_attend_row(query, key, value, _packed.lengths)[None]), None
+            return self.dense(_attend_row(query, key, value, lengths)[None]), None
         query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
         query, key = apply_rotary_pos_emb(query, key, cos, sin)
         if layer_past is not None:
             key, value = layer_past.update(key, value, self.layer_idx)
 
-        if _packed.lengths is not None:
-            parts = zip(*(x.split(_packed.lengths, dim=2) for x in (query, key, value)), strict=True)
+        if lengths is not None:
+            parts = zip(*(x.split(lengths, dim=2) for x in (query, key, value)), strict=True)
             output = torch.cat([causal_attention(*part) for part in parts], dim=2)
         elif attention_mask is None and length > 1:
             output = causal_attention(query, key, value)
@@ -126,10 +121,10 @@ class FusedFalconAttention(FalconAttention):
             output = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         return self.dense(output.transpose(1, 2).reshape(batch, length, -1)), None
 
-    def _one_key_head(self, fused: torch.Tensor) -> bool:
-        """Whether `_attend_row` computes this: a row on a CPU in bfloat16, one key/value head, scores that fit the cache."""
-        here = fused.device.type == "cpu" and fused.dtype == torch.bfloat16 and len(fused) == 1
-        return here and self.multi_query and not self.new_decoder_architecture and max(_packed.lengths) <= 1024
+    def _scores_whole(self, fused: torch.Tensor, lengths: list[int]) -> bool:
+        """Whether `_attend_row` computes this: one row there, one key/value head, scores that fit the cache."""
+        here = (fused.device.type, fused.dtype) == SCORED and len(fused) == 1
+        return here and self.multi_query and not self.new_decoder_architecture and max(lengths) <= 1024
 
 
 class _Turned(torch.autograd.Function):
@@ -198,7 +193,7 @@ def attention_for(config) -> str:
 def _mask_only_where_needed(*args, allow_is_causal_skip=True, **kwargs):
     """Falcon forbids skipping the mask so that alibi can be added to it; without alibi there is no such need.
     Inside `packed` the causal pattern is per example, and the mask would be wrong as well as useless."""
-    if _packed.lengths is not None:
+    if _packing().lengths is not None:
         return None
     return sdpa_mask(*args, allow_is_causal_skip=True, **kwargs)
 

@@ -25,12 +25,9 @@ class Lesson:
     curriculum: Curriculum
     held_out: list[Example]
 
+    @cached_property
     def lengths(self) -> list[int]:
         """Token lengths of the first epoch's training examples."""
-        return self._lengths
-
-    @cached_property
-    def _lengths(self) -> list[int]:
         count = len(self.curriculum.cases)
         return [len(self.curriculum.example(i, epoch=0).input_ids) for i in range(count)]
 
@@ -101,7 +98,7 @@ def fine_tune(
     tuned = model.add_adapter(base, config.adapter, config.training.seed)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     log.say(f"adapter: {trainable:,} trainable parameters")
-    setup = setup_of(plan, config.training, base.config, lesson.lengths(), ranks.device)
+    setup = setup_of(plan, config.training, base.config, lesson.lengths, ranks.device)
     run = Run(
         tuned, lesson.curriculum, lesson.held_out, config.training, setup, ranks, log, folder,
         fingerprint=fingerprint(config, corpus, identity, plan),

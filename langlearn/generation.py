@@ -167,13 +167,13 @@ def generate(
         lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
     clock = _Clock()
     criteria = [clock, _Loops(width), *([_Until(tokenizer, until, width)] if until else [])]
-    if lookup and isinstance(model, PeftModel):
+    if lookup and isinstance(model, PeftModel):  # its generate puts a preparation of its own in place, see `_going_on`
         kept = None
     known = kept.take(rows[0]) if kept else None
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        with _going_on(model) if known and lookup else nullcontext():
+        with _going_on(model) if lookup and known else nullcontext():
             output = model.generate(
                 input_ids=input_ids,
                 past_key_values=known,

@@ -29,7 +29,6 @@ SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 2048  # tokens computed at once
 ENOUGH = 2048
 SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
-SCORED = ("cpu", torch.bfloat16)  # where falcon packs rows with all heads' scores in one product
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
 
@@ -98,7 +97,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     targets = config.adapter.target_modules
     room = _room(hardware, ranks)
     attention = falcon.attention_for(model_config)
-    scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == SCORED
+    scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == falcon.SCORED
     small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
     workers = _workers(config, hardware, ranks, model_config) if small else 1

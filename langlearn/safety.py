@@ -81,13 +81,14 @@ def plain(text: str) -> str:
     return _WRONG.sub(lambda match: _RIGHT[match[0]], text)
 
 
-NAMES = tuple(FINDINGS | MISHAPS | SIGNS)
+_TABLES = (FINDINGS, MISHAPS, SIGNS)
+NAMES = tuple(dict.fromkeys(name for table in _TABLES for name in table))
 """The findings of all tables."""
 
 
 @cache
 def _finding(name: str) -> re.Pattern:
-    return pattern("\n".join(table[name] for table in (FINDINGS, MISHAPS, SIGNS) if name in table), WORDS)
+    return pattern("\n".join(table[name] for table in _TABLES if name in table), WORDS)
 
 
 # Who speaks of their own self-harm is silenced by a denial only: "how can I kill myself" is no general question, and

@@ -8,6 +8,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from adapters import give_a_voice  # noqa: E402
 
 EOS = "<|endoftext|>"
 
@@ -76,10 +77,7 @@ def publish_adapter():
 
         base = model.load_base(settings.model, "cpu", torch.float32)
         tuned = model.add_adapter(base, Adapter(r=4), seed=0)
-        torch.manual_seed(1)
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                parameter.data.normal_(std=std)
+        give_a_voice(tuned, std)
         run = {
             "base_model": model.base_identity(settings.model), "split": {"train": 21, "held_out": 3},
             "data": {"file": settings.data.cases}, "evaluation": {"before": 2.0, "after": 1.0}, "epochs": 1, "steps": 7,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from adapters import give_a_voice
 
 from langlearn import assets, cases, config, evaluation, model, prompts
 from langlearn.answering import Answerer
@@ -54,10 +55,7 @@ def make_bench(base, csv, embedder, index):
 def tuned_model(settings):
     """The base with an adapter that changes what it says: a fresh one is zero."""
     tuned = model.add_adapter(model.load_base(settings.model, "cpu", torch.float32), settings.adapter, seed=0)
-    torch.manual_seed(1)
-    for name, parameter in tuned.named_parameters():
-        if "lora_B" in name:
-            parameter.data.normal_(std=0.05)
+    give_a_voice(tuned, std=0.05)
     return tuned.eval()
 
 

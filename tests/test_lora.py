@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
+from adapters import give_a_voice
 
 from langlearn import lora, model
 from langlearn.config import Adapter, Model
@@ -19,10 +20,7 @@ def adapted(tiny_falcon, monkeypatch):
                 patch.setattr(lora, "fuse", lambda tuned: None)
             base = model.load_base(Model(base=str(tiny_falcon), quantization=quantization), "cpu", dtype, checkpointing)
             tuned = model.add_adapter(base, Adapter(r=4, alpha=8, dropout=dropout), seed=0)
-        torch.manual_seed(3)
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                parameter.data.normal_(std=0.3)
+        give_a_voice(tuned, std=0.3)
         return tuned.train()
 
     return make

@@ -16,6 +16,7 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+from adapters import give_a_voice
 
 from langlearn import generation, model, objective, record
 from langlearn.cases import Case
@@ -56,9 +57,7 @@ def test_a_model_that_is_not_4_bit_is_refused(tiny_falcon, monkeypatch):
 def test_the_gradient_is_the_same_before_and_after_an_evaluation(tiny_falcon):
     batch = one_batch(tiny_falcon)
     tuned = model.add_adapter(loaded(tiny_falcon), Adapter(dropout=0.0), seed=0)
-    for name, parameter in tuned.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
+    give_a_voice(tuned, std=0.1)
     before = adapter_gradients(tuned, batch)
     tuned.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -77,10 +76,7 @@ def test_the_gradient_reaches_the_first_layer_as_through_the_unpacked_weights(ti
             weight = states[name].weight
             module.weight.data = bnb.functional.dequantize_4bit(weight.data, weight.quant_state).float()
     for tuned in (quantised, exact):
-        torch.manual_seed(1)
-        for name, parameter in tuned.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.1)
+        give_a_voice(tuned, std=0.1)
     mine, theirs = adapter_gradients(quantised, batch), adapter_gradients(exact, batch)
     for name in mine:
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)

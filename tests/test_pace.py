@@ -50,13 +50,13 @@ def situation(base, tiny_corpus):
         train, held_out = cases.split(corpus, made.data.train_share, made.data.seed)
         tokenizer, model_config = AutoTokenizer.from_pretrained(base), model.load_config(made.model)
         lesson = finetuning.prepare(made, corpus, train, held_out, tokenizer, with_neighbours=False)
-        return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths())
+        return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
 
     return make
 
 
 def timed(made, model_config, lesson, plan, **options):
-    return pace.timed(plan, made, model_config, lesson, lesson.lengths(), ALONE, **options)
+    return pace.timed(plan, made, model_config, lesson, lesson.lengths, ALONE, **options)
 
 
 def a_pace(epochs=2.0, ranks=1, **more):
@@ -92,7 +92,7 @@ def test_of_two_ranks_the_one_with_more_to_do_sets_the_time():
 @pytest.mark.parametrize("epochs", [0.2, 1.0, 1.5, 3.0])
 def test_the_steps_and_evaluations_are_those_of_the_run(epochs, situation):
     made, model_config, lesson, plan = situation(num_train_epochs=epochs, early_stopping_patience=0)
-    lengths = lesson.lengths()
+    lengths = lesson.lengths
     setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
     built = stand_in.build(plan, made, model_config, 1, setup)
     run = training.Run(
@@ -170,7 +170,7 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
     monkeypatch.setenv("LANG_LEARN_RANKS", str(ranks))
     made, model_config, lesson, plan = situation(batch_size=6, **settings)
     plan = replace(plan, workers=1)
-    model_config, lengths = other or model_config, lesson.lengths()
+    model_config, lengths = other or model_config, lesson.lengths
     run = stand_in.build(plan, made, model_config, 1, training.setup_of(
         plan, made.training, model_config, lengths, ALONE.device))  # fmt: skip
     expected = []
@@ -185,7 +185,7 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
 
 def test_what_workers_compute_side_by_side_is_timed_together(situation):
     made, model_config, lesson, plan = situation(batch_size=6)
-    lengths = lesson.lengths()
+    lengths = lesson.lengths
     found = list(stand_in.micro_batches_of(lengths, replace(plan, workers=2), made.training, model_config))
     assert [sorted(step) for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0)] == found
 
@@ -241,10 +241,10 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
 ):
     made, model_config, lesson, plan = situation(**settings)
     made.model.quantization = quantization
-    plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths())
+    plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths)
     assert plan.unpacked is (quantization == "nf4")
     plan = replace(plan, unpacked=unpacked)
-    setup = training.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
     built = stand_in.build(plan, made, model_config, 2, setup).model
     real, real_setup = about_to_train(made, plan, lesson)
     assert setup == real_setup and setup.fill.row > setup.fill.example > 1
@@ -256,7 +256,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
 
 def test_fewer_layers_keep_everything_else(situation):
     made, model_config, lesson, plan = situation()
-    setup = training.setup_of(plan, made.training, model_config, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
     one = stand_in.build(replace(plan, unpacked=False), made, model_config, 1, setup).model
     assert len(one.get_base_model().transformer.h) == 1 and model_config.num_hidden_layers == 2
     assert model.count_quantised(one) == (4, 4)
@@ -269,11 +269,11 @@ def test_models_that_list_their_layers_can_be_cut(situation):
     listed = Qwen2Config(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
                          num_key_value_heads=2, vocab_size=400)  # fmt: skip
     assert len(listed.layer_types) == 4
-    setup = training.setup_of(plan, made.training, listed, lesson.lengths(), ALONE.device)
+    setup = training.setup_of(plan, made.training, listed, lesson.lengths, ALONE.device)
     run = stand_in.build(plan, made, listed, 2, setup)
     run.curriculum = stand_in.MicroBatch(lesson.curriculum, [0, 1])
     run.step()
-    assert run.progress.tokens == sum(lesson.lengths()[:2])
+    assert run.progress.tokens == sum(lesson.lengths[:2])
 
 
 # The plan -------------------------------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_the_plan_tells_the_time_before_any_weight_is_loaded(situation):
     assert plan.pace.layers == (2,) and "timed on all 2 layers" in " ".join(text.split())
     kept = json.loads(json.dumps(plan.as_dict()))
     assert kept["predicted_seconds"] == pytest.approx(2 * kept["predicted_seconds_per_epoch"])
-    assert kept["predicted_seconds_per_epoch"] == pytest.approx(plan.pace.per_token * sum(lesson.lengths()))
+    assert kept["predicted_seconds_per_epoch"] == pytest.approx(plan.pace.per_token * sum(lesson.lengths))
     assert kept["predicted_tokens_per_second"] == pytest.approx(1 / plan.pace.per_token)
     half = plan.as_dict(steps=plan.pace.work.steps // 2)
     assert half["predicted_seconds"] == pytest.approx(kept["predicted_seconds"] / 2)
@@ -301,7 +301,7 @@ def test_a_large_model_is_timed_by_one_layer_and_two(situation, monkeypatch):
     monkeypatch.setitem(stand_in.PARAMETERS, "cpu", 1)
     made, model_config, lesson, plan = situation()
     model_config.num_hidden_layers = 40
-    plan = timed(made, model_config, lesson, hardware.plan(made, plan.hardware, model_config, lesson.lengths()))
+    plan = timed(made, model_config, lesson, hardware.plan(made, plan.hardware, model_config, lesson.lengths))
     assert plan.pace.layers == (1, 2) and plan.pace.per_token > 0
     assert "timed on 1 and 2 of 40 layers" in " ".join(plan.table().split())
 
@@ -314,7 +314,7 @@ def test_what_would_change_the_time_is_measured_or_counted(situation):
     assert "training.retrieval_share: 0;" in named["no retrieval"][1]
     alone = [len(lesson.curriculum.encoder.example(c).input_ids) for c in lesson.curriculum.cases]
     assert f" {sum(alone) / len(alone):.0f} tokens a case" in named["no retrieval"][1]
-    assert sum(alone) < sum(lesson.lengths())
+    assert sum(alone) < sum(lesson.lengths)
     assert all("peak memory" in named[name][1] for name in ("recompute on", "no retrieval"))
     assert max(map(len, plan.table().splitlines())) <= 80
 
@@ -329,7 +329,7 @@ def test_a_second_gpu_is_offered_where_there_is_one(situation):
     slow = replace(a_pace(), per_token=1.0)
     for device, ranks, offered in (("cuda", 1, True), ("cuda", 2, False), ("cpu", 1, False)):
         one = replace(plan, device=device, ranks=ranks, pace=slow)
-        rows = list(pace._changes(one, made, model_config, lesson.curriculum, lesson.lengths(), ALONE))
+        rows = list(pace._changes(one, made, model_config, lesson.curriculum, lesson.lengths, ALONE))
         assert any(name == "two such GPUs" for name, _, _ in rows) == offered
         if offered:
             assert rows[0][1] == f"about {pace.clock(slow.seconds() / 1.8)}"
@@ -339,7 +339,7 @@ def test_what_does_not_fit_is_not_offered(situation):
     made, model_config, lesson, plan = situation(retrieval_share=0.0, num_train_epochs=1.0,
                                                  activation_checkpointing="on")  # fmt: skip
     plan = replace(plan, pace=a_pace(), hardware=replace(plan.hardware, memory_free=hardware.GIB))
-    assert list(pace._changes(plan, made, model_config, lesson.curriculum, lesson.lengths(), ALONE)) == []
+    assert list(pace._changes(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE)) == []
 
 
 def test_a_time_that_cannot_be_measured_stops_nothing(situation, monkeypatch):

@@ -212,15 +212,7 @@ MISHAPS = {
     "drug taken": """
         (?:TOOK|overdose of|ingestion of) ~ (?:DRUG|MEDICINE), (?:DRUG) (?:overdose|ingestion|toxicity)
     """,
-    "fumes source": """
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:fire|heater)|stove|car engine) ~ (?:indoors|inside|tent)
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:stove|cooker)|stove|car engine) ~ indoors
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:stove|cooker)|stove|car engine) ~ (?:inside|tent)
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:fire|heater)|stove|car engine) ~ (?:garage|room)
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:stove|cooker)|stove|car engine) ~ (?:garage|room)
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:fire|heater)|stove|car engine) ~ (?:caravan|cabin)
-        (?:generator|barbecue|bbq|charcoal|grill|boiler|gas (?:stove|cooker)|stove|car engine) ~ (?:caravan|cabin)
-    """,
+    "fumes source": "FUMING ~ (?:indoors|inside|tent|garage|room|caravan|cabin)",
     "pinpoint pupils": """
         pin ?point (?:pupils|eyes), pupils ~ (?:pin ?point|tiny|pin ?pricks?), tiny pupils, mios[ie]s
     """,
@@ -323,7 +315,7 @@ MISHAPS = {
     # Self-harm: what the person says, or what is said of them
     "self-harm": r"""
         (?:kill|hurt|harm|cut|hang|shoot|drown|poison|starve)(?:ing|ting)? (?:my|him|her|them|your)sel(?:f|ves), unalive
-        suicidal, sucidal, suicidle, suicidality, (?:kill|hurt|harm)(?:ing)? (?:her|my|the) (?:own )?baby
+        suicidal, suicidality, (?:kill|hurt|harm)(?:ing)? (?:her|my|the) (?:own )?baby
         suicid(?:e|al) (?:\w+ )?(?:ideation|thoughts?|intent\w*|plans?|note|attempt\w*|urges?)
         MEANS (?:of |about |to )?(?:commit |committing )?suicide
         WANTS (?:just )?(?:be dead|end it all|end it|end things|end everything|not exist|disappear forever)

@@ -27,6 +27,7 @@ WORDS = {
     "NO": "no, not, never",
     "PAST": "had, prior, previous, past, old, recent, history",
     "SOMEONE": r"in (?:an?|my|this|our|the \d+)",
+    "FUMING": "generator, barbecue, bbq, charcoal, grill, boiler, gas (?:fire|heater|stove|cooker), stove, car engine",
     "THE": "my, the, his, her, their, your, our",
     "NOW": "is, am, still, keeps, he's, she's, i'm, currently, now",
     "FAILS": "not, no, isn't, doesn't, won't, can't, hasn't, wouldn't",
