@@ -94,14 +94,14 @@ def refuse_nonsense(options: Options) -> None:
 
 def export_merged(settings) -> None:
     """Base and adapter as one model, proven before it is put in place, and what to do with it."""
-    from langlearn import export, hardware
+    from langlearn import assets, export, hardware
     from langlearn.terminal import display
 
     with display.progress_bar() as progress:
         folder, found = export.export(settings, hardware.describe(), progress)
     print(f"merged model: {folder}")
     display.Display(sys.stdout).paragraph(f"Against the adapter on its base: {found}.")
-    print(f"\n{export.next_steps(folder)}")
+    print(f"\n{export.next_steps(folder, assets.model_folder(settings.model.base, settings.model.revision))}")
 
 
 def converse(settings, rebuild: bool) -> None:

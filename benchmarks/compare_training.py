@@ -41,14 +41,14 @@ from other_trainers import ALPHA, RANK, RATE, llamafactory, litgpt, watcher  # n
 
 
 def load(base: str, attention: str | None, unpacked: bool = False):
-    """The base in NF4 with its adapter; `attention` overrides the project's own. `unpacked`: as this project trains
-    where memory allows, the 4-bit values widened once instead of in every product."""
+    """The base in NF4 with its adapter. With an `attention` of transformers' the adapter's layers are PEFT's own too.
+    `unpacked`: as this project trains where memory allows, the 4-bit values widened once instead of in every product."""
     import torch
 
-    from langlearn import config, falcon, model
+    from langlearn import config, falcon, lora, model
 
     if attention:
-        falcon.attention_for = lambda _: attention
+        falcon.attention_for, lora.fuse = lambda _: attention, as_autocast_runs_fastest
     settings = config.Model(base=base)
     loaded = model.load_base(settings, "cpu", torch.bfloat16)
     if unpacked:
@@ -56,6 +56,15 @@ def load(base: str, attention: str | None, unpacked: bool = False):
     tuned = model.add_adapter(loaded, config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0), seed=0)
     tuned.train()
     return tuned, model.load_tokenizer(settings)
+
+
+def as_autocast_runs_fastest(tuned) -> None:
+    """PEFT would widen every input to the adapter's float32; autocast narrows the few weights instead."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in tuned.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False
 
 
 def read_cases(path: str):

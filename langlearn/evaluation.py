@@ -60,7 +60,7 @@ def evaluate(
     """The four columns over the first `limit` held-out cases, and how retrieval ranks the training cases for them.
 
     `tuned` is a PeftModel: the base is the same model with its adapter switched off. With `answering.k` 0 there are two
-    columns. Computed in the precision of the surrounding autocast.
+    columns.
     """
     began, progress = time.monotonic(), progress or (lambda *_: None)
     speaker = Speaker(tuned, tokenizer, config.model.base, Path(config.training.output), folded=False)

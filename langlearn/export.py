@@ -58,7 +58,7 @@ def export(config: Config, hardware: Hardware, progress: Callable | None = None)
         if not found.small:
             raise UserError(f"the merged model does not answer as its adapter does: {found};\n"
                             "nothing was kept; run_query.py still answers with the adapter on its base")  # fmt: skip
-        (beside / "README.md").write_text(model_card(run, config.model.quantization, found), encoding="utf-8")
+        (beside / "README.md").write_text(model_card(run, config.model.quantization, found, base), encoding="utf-8")
         previous = output / f"{NAME}.previous"
         shutil.rmtree(previous, ignore_errors=True)
         if target.exists():
@@ -133,15 +133,19 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def next_steps(folder: str | Path) -> str:
-    """What a user types to serve it: vLLM, and the converter of llama.cpp."""
+def next_steps(folder: str | Path, base: Path) -> str:
+    """What a user types to serve it: vLLM, and the converter of llama.cpp. That knows a tokenizer by what it makes of a test
+    text, and refuses one that was trained together with its model, as models/tiny-falcon's was."""
+    if (base / "pretraining.json").is_file():
+        return f"vllm serve {folder}\n# llama.cpp converts models with a published tokenizer only; this base has its own"
     return (
         f"vllm serve {folder}\n"
         f"python llama.cpp/convert_hf_to_gguf.py {folder} --outfile {folder}.gguf --outtype auto"
     )
 
 
-def model_card(run: dict, quantization: str, found: Difference) -> str:
+def model_card(run: dict, quantization: str, found: Difference, folder: Path) -> str:
+    """`folder` holds the base."""
     base = run["base_model"]["base"]
     weights = "The base's weights as 4 bits hold them (NF4)" if quantization == "nf4" else "The base's weights"
     template = prompts.context_prompt("…", [Case("", "…", "…", 1, {})])
@@ -166,7 +170,7 @@ adapter, without quantisation and without code of lang-learn.
 Compared with the adapter on its base before it was put here: {found}.
 
 ```
-{next_steps(NAME)}
+{next_steps(NAME, folder)}
 ```
 
 Prompts follow the training template, with or without cases above the question. Answer greedily (temperature 0), and

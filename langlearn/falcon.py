@@ -30,6 +30,7 @@ from transformers.models.falcon.modeling_falcon import FalconAttention, apply_ro
 
 FUSED = "falcon_fused"
 SCORED = ("cpu", torch.bfloat16)  # where packed rows keep the scores of all heads, from one product
+MOST_SCORED = 1024  # tokens of an example; the scores of longer ones leave the cache
 LINEARS_PER_LAYER = 4
 LINEAR_NAMES = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 
@@ -103,9 +104,10 @@ class FusedFalconAttention(FalconAttention):
         batch, length, _ = hidden_states.shape
         fused, (cos, sin) = self.query_key_value(hidden_states), position_embeddings
         lengths = _packing().lengths
-        if lengths is not None and self._scores_whole(fused, lengths):
+        if lengths is not None and batch == 1 and self.multi_query and not self.new_decoder_architecture:
             query, key, value = _Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
-            return self.dense(_attend_row(query, key, value, lengths)[None]), None
+            scored = (fused.device.type, fused.dtype) == SCORED and max(lengths) <= MOST_SCORED
+            return self.dense((_attend_row if scored else _attend_parts)(query, key, value, lengths)[None]), None
         query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
         query, key = apply_rotary_pos_emb(query, key, cos, sin)
         if layer_past is not None:
@@ -120,11 +122,6 @@ class FusedFalconAttention(FalconAttention):
             key, value = (x.expand(-1, self.num_heads, -1, -1) for x in (key, value))
             output = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         return self.dense(output.transpose(1, 2).reshape(batch, length, -1)), None
-
-    def _scores_whole(self, fused: torch.Tensor, lengths: list[int]) -> bool:
-        """Whether `_attend_row` computes this: one row there, one key/value head, scores that fit the cache."""
-        here = (fused.device.type, fused.dtype) == SCORED and len(fused) == 1
-        return here and self.multi_query and not self.new_decoder_architecture and max(lengths) <= 1024
 
 
 class _Turned(torch.autograd.Function):
@@ -170,6 +167,15 @@ def _attend_row(query, key, value, lengths: list[int]) -> torch.Tensor:
         scores = (q.reshape(length * heads, size) @ k.T).view(length, heads, length).add_(_later(length)[:, None])
         rows.append((scores.softmax(dim=-1).view(length * heads, length) @ v).view(length, heads * size))
     return torch.cat(rows)
+
+
+def _attend_parts(query, key, value, lengths: list[int]) -> torch.Tensor:
+    """The same on a fused kernel, one example at a time."""
+    parts = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
+    return torch.cat([
+        causal_attention(q.transpose(0, 1)[None], k[None, None], v[None, None])[0].transpose(0, 1).flatten(1)
+        for q, k, v in parts
+    ])  # fmt: skip
 
 
 def causal_attention(query, key, value):

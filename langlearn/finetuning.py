@@ -104,7 +104,7 @@ def fine_tune(
         fingerprint=fingerprint(config, corpus, identity, plan),
     )  # fmt: skip
     progress = run.train()
-    after = _answers(tuned, tokenizer, questions, config, plan.dtype) if ranks.is_main else []
+    after = _answers(tuned, tokenizer, questions, config) if ranks.is_main else []
     for question, answer in zip(questions, after, strict=False):
         log.say(f"after   Q: {question}\n        A: {prompts.one_line(answer)}")
 
@@ -196,7 +196,7 @@ def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, l
     kept = folder / "before.json"
     if checkpoint.newest(folder) is not None and kept.is_file():
         return checkpoint.read_json(kept)["answers"]
-    answers = _answers(base, tokenizer, questions, config, None)
+    answers = _answers(base, tokenizer, questions, config)
     for question, answer in zip(questions, answers, strict=True):
         log.say(f"before  Q: {question}\n        A: {prompts.one_line(answer)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -204,13 +204,11 @@ def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, l
     return answers
 
 
-def _answers(asked, tokenizer, questions: list[str], config: Config, dtype: torch.dtype | None) -> list[str]:
+def _answers(asked, tokenizer, questions: list[str], config: Config) -> list[str]:
     if not questions:
         return []
     texts = [prompts.question_prompt(q) for q in questions]
-    device = next(asked.parameters()).device.type
-    with torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype in (torch.bfloat16, torch.float16)):
-        return [a.text for a in generation.generate(asked, tokenizer, texts, config.answering.max_new_tokens)]
+    return [a.text for a in generation.generate(asked, tokenizer, texts, config.answering.max_new_tokens)]
 
 
 def opening(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]) -> str:

@@ -211,8 +211,7 @@ def generate(
 
 def lookup_is_exact(model) -> bool:
     """Whether checking several tokens at once picks the same ones: in float32, where rounding decides no argmax."""
-    device = next(model.parameters()).device.type
-    return model.get_input_embeddings().weight.dtype == torch.float32 and not torch.is_autocast_enabled(device)
+    return model.get_input_embeddings().weight.dtype == torch.float32
 
 
 def generate_many(model, tokenizer, prompts: Sequence[str], max_new_tokens: int, batch_size: int = 16, progress=None):

@@ -17,6 +17,9 @@ import bitsandbytes as bnb
 import torch
 from peft.tuners.lora import LoraLayer
 from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+LINEARS = (nn.Linear, bnb.nn.Linear4bit, Conv1D)
 
 
 class _Draws(threading.local):
@@ -32,8 +35,9 @@ def draw_from(generator: torch.Generator) -> None:
 
 
 def fuse(tuned: nn.Module) -> None:
-    """Let the adapted linear layers of `tuned` (a PeftModel) train this way. Without gradients PEFT's own code runs, and so
-    it does where a layer is none of nn.Linear and Linear4bit or its adapter is more than two matrices and a dropout."""
+    """Let the adapted linear layers of `tuned` (a PeftModel) train this way. Base and activations keep their dtype, the
+    adapter is rounded to it: no autocast, which on CUDA would compute and keep layer norms in float32. PEFT's own code runs
+    where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout."""
     for layer in tuned.modules():
         if isinstance(layer, LoraLayer) and _is_plain(layer):
             layer.forward = partial(_forward, layer, layer.forward)
@@ -42,24 +46,20 @@ def fuse(tuned: nn.Module) -> None:
 def _is_plain(layer: LoraLayer) -> bool:
     variants = any(getattr(layer, "lora_variant", {}).values())
     biased = any(each.bias is not None for each in layer.lora_B.values())
-    return type(layer.get_base_layer()) in (nn.Linear, bnb.nn.Linear4bit) and not variants and not biased
+    return type(layer.get_base_layer()) in LINEARS and not variants and not biased
 
 
 def _forward(layer: LoraLayer, plain, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
-    alone = len(layer.active_adapters) == 1 and not (layer.merged or layer.disable_adapters or args or kwargs)
-    if not (alone and torch.is_grad_enabled()):
+    if len(layer.active_adapters) != 1 or layer.merged or layer.disable_adapters or args or kwargs:
         return plain(x, *args, **kwargs)
     [name] = layer.active_adapters
-    device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    base, a, b, scaling = layer.get_base_layer(), layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+    if not torch.is_grad_enabled():  # the base's own product: for a single token it need not unpack 4-bit weights
+        return base(x) + x @ a.to(x.dtype).T @ (b * scaling).to(x.dtype).T
     dropout = layer.lora_dropout[name]
     share = dropout.p if isinstance(dropout, nn.Dropout) and dropout.training else 0.0
-    with torch.autocast(device, enabled=False):
-        rows = _Adapted.apply(
-            x.to(dtype).reshape(-1, x.shape[-1]), layer.lora_A[name].weight, layer.lora_B[name].weight,
-            layer.get_base_layer(), layer.scaling[name], share,
-        )  # fmt: skip
-        return rows.view(*x.shape[:-1], -1)
+    rows = _Adapted.apply(x.reshape(-1, x.shape[-1]), a, b, base, scaling, share)
+    return rows.view(*x.shape[:-1], -1)
 
 
 class _Adapted(torch.autograd.Function):
@@ -111,4 +111,4 @@ def _weight(base: nn.Module, dtype: torch.dtype) -> torch.Tensor:
     weight = base.weight
     if isinstance(base, bnb.nn.Linear4bit):
         weight = bnb.functional.dequantize_4bit(weight.data, weight.quant_state)
-    return weight.to(dtype)
+    return (weight.T if isinstance(base, Conv1D) else weight).to(dtype)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
@@ -141,10 +140,6 @@ def add_adapter(model, adapter: config.Adapter, seed: int) -> PeftModel:
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    for module in tuned.modules():
-        if isinstance(module, BaseTunerLayer):
-            # PEFT would widen every input to the adapter's float32; autocast narrows the few weights instead.
-            module.cast_input_dtype_enabled = False
     lora.fuse(tuned)
     return tuned
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -177,8 +177,7 @@ class Run:
             total, sums = torch.zeros((), device=self.setup.device), [torch.zeros_like(p) for p in parameters]
             for batch in self.batches(pile, self.setup.cases_per_micro_batch):
                 with objective.packed(batch):
-                    with self.autocast():
-                        loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
+                    loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
                     torch._foreach_add_(sums, torch.autograd.grad(self.scaler.scale(loss), parameters))
                 total += loss.detach()
             return total, sums
@@ -231,7 +230,7 @@ class Run:
         def compute(pile: list[Example]) -> torch.Tensor:
             total = torch.zeros((), dtype=torch.float64, device=self.setup.device)
             for batch in self.batches(pile, self.training.per_device_eval_batch_size):
-                with objective.packed(batch), self.autocast():
+                with objective.packed(batch):
                     total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
             return total
 
@@ -304,11 +303,6 @@ class Run:
         return micro_batches(
             examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill
         )
-
-    def autocast(self):
-        if self.setup.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.setup.device.type, dtype=self.setup.dtype, cache_enabled=False)
 
 
 def learning_rate(step: int, steps: int, training: Training) -> float:

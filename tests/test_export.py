@@ -332,3 +332,10 @@ def test_no_limit_may_be_broken_and_what_is_not_a_number_is_not_small(which):
         assert not Difference(*(value if n == which else v for n, v in enumerate(good)), positions=100).small
     broken = likeness.difference([torch.zeros(2, 2)], [torch.tensor([[0.0, float("nan")], [0.0, 0.0]])])
     assert not broken.small
+
+
+def test_a_converter_that_would_refuse_the_tokenizer_is_not_offered(tmp_path):
+    assert "convert_hf_to_gguf.py" in export.next_steps("out", tmp_path)
+    (tmp_path / "pretraining.json").write_text("{}")
+    assert "convert_hf_to_gguf.py" not in export.next_steps("out", tmp_path)
+    assert (ROOT / "models" / "tiny-falcon" / "pretraining.json").is_file()

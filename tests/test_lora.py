@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import layer as lora_layer
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 from adapters import give_a_voice
@@ -26,11 +28,11 @@ def adapted(tiny_falcon, monkeypatch):
     return make
 
 
-def gradients(tuned, seed=0, dtype=torch.float32) -> dict[str, torch.Tensor]:
+def gradients(tuned, seed=0, autocast=False) -> dict[str, torch.Tensor]:
     """Of a loss, which stands there as "loss"."""
     ids = torch.arange(5, 45).view(2, 20)
     torch.manual_seed(seed)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         loss = tuned(input_ids=ids, labels=ids, use_cache=False).loss
     loss.backward()
     return {"loss": loss.detach()} | {name: p.grad for name, p in tuned.named_parameters() if p.requires_grad}
@@ -39,8 +41,8 @@ def gradients(tuned, seed=0, dtype=torch.float32) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("quantization", ["none", "nf4"])
 @pytest.mark.parametrize("dtype, near", [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
 def test_loss_and_gradients_are_those_of_peft(adapted, quantization, dtype, near):
-    ours = gradients(adapted(quantization, dtype=dtype), dtype=dtype)
-    theirs = gradients(adapted(quantization, fused=False, dtype=dtype), dtype=dtype)
+    ours = gradients(adapted(quantization, dtype=dtype))
+    theirs = gradients(adapted(quantization, fused=False, dtype=dtype), autocast=dtype == torch.bfloat16)
     assert len(ours) == 1 + 2 * 2 * 4 and ours.keys() == theirs.keys()
     for name, expected in theirs.items():
         assert (ours[name] - expected).norm() <= near * expected.norm(), name
@@ -94,17 +96,38 @@ def test_the_adapter_can_be_switched_off_and_merged(adapted):
     assert torch.allclose(tuned(input_ids=ids).logits, with_adapter, atol=1e-4)
 
 
-def test_layers_of_another_kind_train_as_peft_does():
+def test_layers_that_hold_their_weights_transposed_train_alike():
     torch.manual_seed(0)
     gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=64, n_layer=1, n_head=4, vocab_size=100))
-    tuned = model.add_adapter(gpt2, Adapter(r=2), seed=0)
+    tuned = model.add_adapter(gpt2, Adapter(r=2, dropout=0.0), seed=0).train()
+    give_a_voice(tuned, std=0.3)
     layers = [m for m in tuned.modules() if isinstance(m, lora.LoraLayer)]
-    assert layers and not any("forward" in vars(layer) for layer in layers)
+    ours = gradients(tuned)
+    for layer in layers:
+        del layer.forward
+    tuned.zero_grad()
+    assert layers and set(map(type, layers)) == {lora_layer.Linear}
+    for name, expected in gradients(tuned).items():
+        assert torch.allclose(ours[name], expected, rtol=1e-4, atol=1e-6), name
+
+
+def test_layers_of_another_kind_train_as_peft_does():
+    tuned = get_peft_model(nn.Sequential(nn.Embedding(6, 5)), LoraConfig(r=2, target_modules=["0"]))
+    lora.fuse(tuned)
+    assert "forward" not in vars(tuned.base_model.model[0])
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_answers_are_those_of_the_trained_layer(adapted, quantization):
+    tuned, ids = adapted(quantization, dtype=torch.bfloat16).eval(), torch.arange(5, 25)[None]
+    with_gradients = tuned(input_ids=ids, use_cache=False).logits
+    with torch.no_grad():
+        found = tuned(input_ids=ids).logits
+    assert found.dtype == torch.bfloat16
+    assert (found - with_gradients).norm() < 0.02 * with_gradients.norm()
 
 
 def test_a_bias_of_the_layer_is_kept():
-    from peft import LoraConfig, get_peft_model
-
     torch.manual_seed(0)
     tuned = get_peft_model(nn.Sequential(nn.Linear(6, 5)), LoraConfig(r=2, target_modules=["0"]))
     layer, x = tuned.base_model.model[0], torch.randn(3, 6)

@@ -169,7 +169,7 @@ FINDINGS = {
         cpr (?:in progress|started|ongoing), found hanging, no reaction (?:at all|when)
         (?:he|she|they|baby) (?:doesn't|won't|isn't) react(?:ing)?
     """,
-    "not breathing": """
+    "not breathing": r"""
         (?:not|isn't|stopped|no longer|quit|wasn't) breathing, apneic, (?:in|had|having) (?:cardiac|respiratory) arrest
         heart (?:has |have )?stopped, don't think (?:he's|she's|they're|he is|she is|they are) breathing(?! \w)
         no (?:respirations|respiratory effort), (?:hasn't|haven't) (?:taken|had) a breath, stops breathing and
