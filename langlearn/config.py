@@ -83,7 +83,7 @@ class Training:
     max_length: int = 1024
     """Longest example in tokens; retrieved cases are dropped first, then the answer is cut and counted."""
     activation_checkpointing: Literal["auto", "on", "off"] = "auto"
-    """Recompute activations in the backward pass; auto only where memory needs it."""
+    """Recompute activations in the backward pass; auto: of as few layers as memory needs."""
     optimizer: Literal["auto", "paged_adamw_8bit", "adamw"] = "auto"
     """auto: paged_adamw_8bit on CUDA, fused AdamW elsewhere."""
     retrieval_share: float = 0.75

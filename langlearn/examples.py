@@ -146,12 +146,20 @@ def micro_batches(
     examples: Sequence[Example], budget: int, packed: bool, pad_id: int, count: int | None = None, fill: Fill = Fill()
 ) -> Iterator[Batch]:
     """Cut into batches that compute at most `budget` tokens each (a longer single example goes alone; filling up its row may
-    add to it), or of exactly `count` examples. Padded batches are grouped by length, so that little padding is computed."""
-    rest = list(examples) if packed else sorted(examples, key=lambda e: len(e.input_ids))
+    add to it), or of exactly `count` examples. Padded batches are grouped by length, so that little padding is computed;
+    packed ones take whatever fits, longest first (first fit decreasing, Johnson 1973), so that few are needed."""
+    rest = sorted(examples, key=lambda e: len(e.input_ids), reverse=packed)
     while rest:
-        taken: list[Example] = []
-        while rest and (not taken or _fits([*taken, rest[0]], budget, packed, count, fill.example)):
-            taken.append(rest.pop(0))
+        taken, left = rest[:1], []
+        for number, example in enumerate(rest[1:], 1):
+            if _fits([*taken, example], budget, packed, count, fill.example):
+                taken.append(example)
+            elif packed and count is None:
+                left.append(example)
+            else:
+                left = rest[number:]
+                break
+        rest = left
         yield _packed(taken, pad_id, fill) if packed else _padded(taken, pad_id)
 
 

@@ -86,7 +86,7 @@ def fine_tune(
         shutil.rmtree(folder, ignore_errors=True)
     launch.barrier(ranks)
     identity = model.base_identity(config.model)
-    base = model.load_base(config.model, ranks.device, plan.dtype, plan.activation_checkpointing)
+    base = model.load_base(config.model, ranks.device, plan.dtype, plan.recomputed_layers)
     expected, quantised = model.count_quantised(base)
     if config.model.quantization == "nf4":
         log.say(f"{quantised} of {expected} linear layers are 4-bit")

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
 SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
-SMALLEST, LARGEST, LARGEST_ON_CPU = 512, 16384, 2048  # tokens computed at once
-# A step passes over the frozen weights twice, forward and backward, and with recomputation three times: half as much again.
-# Each pass unpacks them from 4-bit once for a micro-batch, for the price of some 150 tokens. So recomputation pays only
-# where very little fits without it, and then more than ENOUGH tokens at once would gain a few per cent at most.
-ENOUGH = 2048
+SMALLEST, LARGEST, LARGEST_ON_CPU = 256, 16384, 2048  # tokens computed at once
+UNPACKING = 150  # tokens whose passage through the weights takes as long as unpacking them from 4-bit
 SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
 GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
@@ -46,7 +43,7 @@ class Plan:
     unpacked: bool
     ranks: int
     attention: str
-    activation_checkpointing: bool
+    recomputed_layers: int
     tokens_per_micro_batch: int
     workers: int
     optimizer: str
@@ -62,7 +59,7 @@ class Plan:
 
     def as_dict(self, steps: int | None = None) -> dict:
         """For run.json. `steps`: those that were taken, where the run stopped early."""
-        simple = ("profile", "device", "quantization", "unpacked", "ranks", "attention", "activation_checkpointing",
+        simple = ("profile", "device", "quantization", "unpacked", "ranks", "attention", "recomputed_layers",
                   "tokens_per_micro_batch", "workers", "optimizer", "predicted_peak_bytes")  # fmt: skip
         return {name: getattr(self, name) for name in simple} | {
             "dtype": _name(self.dtype),
@@ -104,11 +101,11 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     load = _load(config, lengths or [config.training.max_length], ranks, workers)
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
-        config.adapter.dropout, tuple(targets) if targets else None, checkpointing=False, ranks=ranks,
+        config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
     )  # fmt: skip
     step, tokens, step_why = _fit(config, shape, step, load, room)
-    if step.checkpointing:
+    if step.recomputed:
         workers = 1
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
     reasons = (
@@ -119,15 +116,15 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("weights", config.model.quantization, _weights_why(shape, step, unpacked)),
         ("attention", attention, _attention_why(attention, scored)),
         ("optimizer", optimizer, optimizer_why),
-        ("recomputation", "on" if step.checkpointing else "off", step_why),
-        ("tokens at once", f"{tokens:,}", load.why(tokens, ENOUGH if step.checkpointing else room.largest_step)),
+        ("recomputation", _layers(step.recomputed, shape.layers), step_why),
+        ("tokens at once", f"{tokens:,}", load.why(tokens, room.largest_step)),
         *([("workers", str(workers), "each with cases of its own: so small a model leaves cores idle otherwise")]
           if workers > 1 else []),
         ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
         config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention,
-        step.checkpointing, tokens, workers, optimizer, peak, reasons,
+        step.recomputed, tokens, workers, optimizer, peak, reasons,
     )  # fmt: skip
 
 
@@ -154,7 +151,12 @@ class _Load:
         """Tokens that are really computed at once with micro-batches of this budget, if the fullest step has so many."""
         return min(max(tokens, self.longest) * self.workers, fullest)
 
-    def why(self, tokens: int, enough: int) -> str:
+    def together(self, tokens: int) -> int:
+        """Tokens that are computed at once as a rule, where micro-batches of this budget are full when no example fits any
+        more."""
+        return min(max(self.usual, tokens - self.usual // 2), self.likely)
+
+    def why(self, tokens: int, largest: int) -> str:
         if self.asked:
             return "training.tokens_per_micro_batch asks for it"
         if self.cases:
@@ -162,7 +164,7 @@ class _Load:
         fullest = f"the fullest step has about {self.likely:,} on one device"
         if tokens >= self.likely:
             return f"{fullest}: computed in one go"
-        return f"{'more would gain little' if tokens >= enough else 'the most that fits'}; {fullest}"
+        return f"{'more would gain little' if tokens >= largest else 'more would not fit or be slower'}; {fullest}"
 
 
 def _load(config: Config, lengths: list[int], ranks: int, workers: int) -> _Load:
@@ -201,27 +203,40 @@ def _room(hardware: Hardware, ranks: int) -> _Room:
 
 
 def _fit(config: Config, shape: memory.Shape, step: memory.Step, load: _Load, room: _Room):
-    """(the step with or without recomputation, tokens at once, why)."""
-    asked, kept, again = config.training.activation_checkpointing, step, replace(step, checkpointing=True)
+    """(the step with the layers that it computes again, tokens at once, why): of what fits the fastest."""
+    asked = config.training.activation_checkpointing
+    counts = {"off": [0], "on": [shape.layers], "auto": range(shape.layers + 1)}[asked]
 
-    def largest(each: memory.Step, sizes: list[int]) -> int:
-        return next((n for n in sizes if room.holds(memory.peak(shape, each, load.at_once(n, load.worst)))), 0)
+    def holds(count: int, tokens: int) -> bool:
+        return room.holds(memory.peak(shape, replace(step, recomputed=count), load.at_once(tokens, load.worst)))
 
     sizes = load.sizes(room.largest_step)
-    enough = [n for n in sizes if n <= ENOUGH] or sizes[-1:]
-    least = memory.peak(shape, kept if asked == "off" else again, load.longest)
+    fewest = {n: next((count for count in counts if holds(count, n)), None) for n in sizes}
+    least = memory.peak(shape, replace(step, recomputed=counts[-1]), load.longest)
     if not room.holds(least):
         _refuse_too_small(config, least, load, room)
+    fitting = [n for n in sizes if fewest[n] is not None]
+    tokens = min(fitting, key=lambda n: _slowness(shape, step, fewest[n], load.together(n)), default=sizes[-1])
+    count = fewest[tokens] if fitting else counts[-1]
+    step = replace(step, recomputed=count)
     if asked != "auto":
-        chosen = again if asked == "on" else kept
-        return chosen, largest(chosen, sizes) or sizes[-1], "training.activation_checkpointing asks for it"
-    fit = largest(kept, sizes)
-    if fit >= min(ENOUGH, load.worst, room.largest_step):
-        return kept, fit, "memory holds what the backward pass needs: nothing is computed twice"
-    if (more := largest(again, enough)) > fit:
-        few = f"only {fit:,} tokens" if fit else "less than the longest example"
-        return again, more, f"without it {few} would fit at once"
-    return (kept, fit, "it would not let more fit") if fit else (again, sizes[-1], "without it even less fits")
+        return step, tokens, "training.activation_checkpointing asks for it"
+    if not count:
+        return step, tokens, "memory holds what the backward pass needs: nothing is computed twice"
+    if not fitting:
+        return step, tokens, "without it even less fits"
+    return step, tokens, f"without it less fits at once; {count / shape.layers / 2:.0%} more to compute"
+
+
+def _slowness(shape: memory.Shape, step: memory.Step, recomputed: int, tokens: int) -> float:
+    """Time of a token, to compare: it passes through the frozen weights forward and backward, and through layers that are
+    computed again once more; each pass unpacks the weights once for so many tokens."""
+    passes = 2 + recomputed / shape.layers
+    return passes * (1 + (UNPACKING / tokens if step.quantization == "nf4" else 0))
+
+
+def _layers(count: int, of: int) -> str:
+    return "off" if not count else "on" if count == of else f"{count} of {of} layers"
 
 
 def _refuse_too_small(config: Config, least: memory.Memory, load: _Load, room: _Room):

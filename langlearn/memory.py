@@ -90,7 +90,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Step:
-    """How a step is computed. `targets` are the linears with an adapter, None for all of them; `scored_length` is the
+    """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the linears with an adapter, None for all of them; `scored_length` is the
     length of examples whose attention scores are kept whole, 0 where a fused kernel keeps none; `retrieves`: whether
     prompts hold retrieved cases."""
 
@@ -101,7 +101,7 @@ class Step:
     rank: int
     dropout: float
     targets: tuple[str, ...] | None
-    checkpointing: bool
+    recomputed: int
     ranks: int
     scored_length: int = 0
     retrieves: bool = False
@@ -163,7 +163,8 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     adapter = adapter_parameters(shape, step.rank, step.targets)
     copies = 4 * 3 + (4 if step.ranks > 1 else 0) + (step.compute_bytes if step.compute_bytes < 4 else 0)
     layer, inputs = _kept_by_layer(shape, step), shape.hidden * step.compute_bytes
-    kept = shape.layers * (inputs if step.checkpointing else layer) + 3 * inputs
+    kept = step.recomputed * inputs + (shape.layers - step.recomputed) * layer + 3 * inputs
+    again = layer if step.recomputed == shape.layers else 0  # fewer are computed again when others are done with
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
@@ -176,7 +177,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,
         logits=chunk * shape.vocabulary * (HEAD_LOGIT_BYTES if shape.falcon else LOGIT_BYTES),
-        working_set=tokens * (_working(shape, step) + (layer if step.checkpointing else 0)) + _scratch(shape, step),
+        working_set=tokens * (_working(shape, step) + again) + _scratch(shape, step),
         overhead=overhead,
     )
 

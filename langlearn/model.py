@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from langlearn import assets, config, falcon, lora
@@ -30,7 +31,7 @@ def load_tokenizer(model: config.Model):
     return tokenizer
 
 
-def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtype, checkpointing: bool = False):
+def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtype, recomputed: int = 0):
     """The causal language model, frozen, on `device`; with `quantization: nf4` its blocks are 4-bit, and counted.
 
     Raises UserError where the weights are missing, damaged, or fewer layers are 4-bit than the model has.
@@ -58,7 +59,7 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     expected, found = count_quantised(loaded)
     if model.quantization == "nf4" and found != expected:
         raise UserError(f"only {found} of {expected} linear layers of {model.base} are 4-bit: this would not be QLoRA")
-    return frozen(loaded, checkpointing)
+    return frozen(loaded, recomputed)
 
 
 def as_trained(base_config, quantization: str, device: str | torch.device, dtype: torch.dtype) -> dict:
@@ -75,16 +76,37 @@ def as_trained(base_config, quantization: str, device: str | torch.device, dtype
     }
 
 
-def frozen(base, checkpointing: bool = False):
-    """The base as an adapter is put on it: nothing of it changes. `checkpointing`: layers are computed again backward."""
+def frozen(base, recomputed: int = 0):
+    """The base as an adapter is put on it: nothing of it changes. `recomputed`: so many of the first layers are computed
+    again backward. When it is their turn the others' activations are gone, so that nothing adds up."""
     keep_weights_as_loaded(base)
     base.requires_grad_(False)
     base.config.use_cache = False
     base.eval()
-    if checkpointing:
-        base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        base.enable_input_require_grads()
+    if recomputed:
+        recompute(base, recomputed)
     return base
+
+
+def recompute(base, count: int) -> None:
+    """Have this many of the first layers computed again backward."""
+    base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    for layer in _layers(base)[count:]:
+        layer.gradient_checkpointing = False
+    base.enable_input_require_grads()
+
+
+def recompute_all(tuned: PeftModel) -> bool:
+    """Have every layer computed again backward; whether that changes anything."""
+    base, layers = tuned.get_base_model(), _layers(tuned)
+    changes = not all(layer.gradient_checkpointing for layer in layers)
+    if changes:
+        recompute(base, len(layers))
+    return changes
+
+
+def _layers(model) -> list[GradientCheckpointingLayer]:
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
 def keep_weights_as_loaded(model) -> None:

@@ -144,7 +144,7 @@ def _changes(
     plan, config: Config, model_config, taught: Curriculum, lengths: list[int], ranks: launch.Ranks
 ) -> Iterator[tuple[str, str, str]]:
     """(change, how long training would take, how and at what memory), each measured like the plan or counted from it."""
-    settings, other = config.training, "off" if plan.activation_checkpointing else "on"
+    settings, other = config.training, "off" if plan.recomputed_layers else "on"
     tried = [(f"recompute {other}", "activation_checkpointing", other, taught, lengths)]
     if taught.neighbours and settings.retrieval_share:
         alone = Curriculum(taught.cases, [], taught.encoder, settings, taught.k)

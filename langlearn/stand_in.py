@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 
 import torch
@@ -95,20 +95,32 @@ class MicroBatch:
 
 
 class StandIns:
-    """Models with one or two numbers of layers; their seconds give those of a model with all layers. They take turns, so
-    that a change of the machine's load meets both."""
+    """Models with one or two numbers of layers; their seconds give those of a model with all layers. Where the plan computes
+    some layers again, with all of them computed again and with none, in the plan's shares. They take turns, so that a
+    change of the machine's load meets all."""
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
-        self.runs = [build(plan, config, model_config, layers, setup) for layers in self.layers]
+        again = plan.recomputed_layers / self.wanted
+        self.kinds = [
+            (share, [build(replace(plan, recomputed_layers=count), config, model_config, n, setup) for n in self.layers])
+            for share, count in ((1 - again, 0), (again, self.wanted)) if share
+        ]  # fmt: skip
+
+    @property
+    def runs(self) -> list[training.Run]:
+        return self.kinds[0][1]
 
     def step(self, cases: list[int]) -> float:
         """Seconds of a training step on these cases."""
-        for run in self.runs:
+        for run in chain.from_iterable(runs for _, runs in self.kinds):
             run.curriculum, run.progress = MicroBatch(self.curriculum, cases), training.Progress()
             run.step()
-        return extrapolated(self.layers, [run.progress.seconds for run in self.runs], self.wanted)
+        return sum(
+            share * extrapolated(self.layers, [run.progress.seconds for run in runs], self.wanted)
+            for share, runs in self.kinds
+        )
 
     def evaluate(self, held_out: Sequence[Example]) -> float:
         """Seconds of an evaluation for each token, from the first of these examples."""
@@ -188,7 +200,7 @@ def build(plan, config: Config, model_config, layers: int, setup: training.Setup
         }
         how = model.as_trained(cut, config.model.quantization, setup.device, plan.dtype)
         base = type(empty).from_pretrained(None, state_dict=weights, **how)
-    base = model.frozen(base, plan.activation_checkpointing)
+    base = model.frozen(base, min(plan.recomputed_layers, layers))
     if plan.unpacked:
         base = model.unpack(base, plan.dtype)
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()

@@ -23,6 +23,7 @@ import psutil
 import torch
 
 from langlearn import checkpoint, falcon, launch, objective
+from langlearn import model as models
 from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
@@ -146,7 +147,7 @@ class Run:
         examples = [self.curriculum.example(i, epoch) for i in chosen]
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
-            self.halve_budget(examples)
+            self.make_room(examples)
         rate = learning_rate(p.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -205,20 +206,25 @@ class Run:
             for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
                 gradient.copy_(summed.view_as(gradient))
 
-    def halve_budget(self, examples: list[Example]) -> None:
+    def make_room(self, examples: list[Example]) -> None:
+        """After memory ran out: smaller micro-batches, and where they hold one example, every layer computed again."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         longest = max(len(e.input_ids) for e in examples)
-        if self.budget <= longest:
+        if self.budget > longest:
+            self.budget = max(self.budget // 2, 1)
+            done = f"micro-batches halved to {self.budget} tokens"
+        elif models.recompute_all(self.model):
+            done = "from now on every layer is computed again backward"
+        else:
             raise UserError(
                 f"out of memory on a single example of {longest} tokens\n"
-                "lower training.max_length, set training.activation_checkpointing: on, or use a larger GPU"
+                "lower training.max_length, or use a larger GPU"
             )
-        self.budget = max(self.budget // 2, 1)
         self.log.pause_bar()
         self.log.say(
-            f"out of memory at step {self.progress.step + 1}: micro-batches halved to {self.budget} tokens, the batch of "
-            f"{len(examples)} cases kept, the step repeated"
+            f"out of memory at step {self.progress.step + 1}: {done}, the batch of {len(examples)} cases kept, the step "
+            "repeated"
         )
 
     # Evaluation -----------------------------------------------------------------------------------------------

@@ -16,11 +16,11 @@ from langlearn.config import Adapter, Model
 def adapted(tiny_falcon, monkeypatch):
     """adapted(quantization, fused, dropout): the small Falcon with an adapter that says something, about to train."""
 
-    def make(quantization="none", fused=True, dropout=0.0, checkpointing=False, dtype=torch.float32):
+    def make(quantization="none", fused=True, dropout=0.0, recomputed=0, dtype=torch.float32):
         with monkeypatch.context() as patch:
             if not fused:
                 patch.setattr(lora, "fuse", lambda tuned: None)
-            base = model.load_base(Model(base=str(tiny_falcon), quantization=quantization), "cpu", dtype, checkpointing)
+            base = model.load_base(Model(base=str(tiny_falcon), quantization=quantization), "cpu", dtype, recomputed)
             tuned = model.add_adapter(base, Adapter(r=4, alpha=8, dropout=dropout), seed=0)
         give_a_voice(tuned, std=0.3)
         return tuned.train()
@@ -76,8 +76,11 @@ def test_each_place_is_dropped_with_the_probability_asked_for(share):
     assert together.mean().item() == pytest.approx(share**2, abs=0.004)
 
 
-def test_layers_that_are_computed_again_drop_the_same_places(adapted):
-    once, again = gradients(adapted(dropout=0.2)), gradients(adapted(dropout=0.2, checkpointing=True))
+@pytest.mark.parametrize("recomputed", [1, 2])
+def test_layers_that_are_computed_again_drop_the_same_places(adapted, recomputed):
+    tuned = adapted(dropout=0.2, recomputed=recomputed)
+    assert [layer.gradient_checkpointing for layer in tuned.base_model.model.transformer.h] == [True, recomputed == 2]
+    once, again = gradients(adapted(dropout=0.2)), gradients(tuned)
     for name, expected in once.items():
         assert torch.allclose(again[name], expected, rtol=1e-4, atol=1e-6), name
     other = gradients(adapted(dropout=0.2), seed=1)

@@ -254,6 +254,17 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     assert not torch.equal(ours[name], theirs[name])
 
 
+def test_layers_of_which_some_are_computed_again_are_timed_as_both_kinds(situation, monkeypatch):
+    made, model_config, lesson, plan = situation()
+    plan = replace(plan, recomputed_layers=1, workers=1)
+    stand_ins = stand_in.StandIns(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE.device)
+    assert [share for share, _ in stand_ins.kinds] == [0.5, 0.5]
+    for [run], again in zip((runs for _, runs in stand_ins.kinds), (False, True), strict=True):
+        assert {m.gradient_checkpointing for m in run.model.modules() if hasattr(m, "gradient_checkpointing")} == {again}
+        monkeypatch.setattr(run, "step", lambda run=run, took=2 + again: setattr(run.progress, "seconds", took))
+    assert stand_ins.step([0]) == 0.5 * 2 + 0.5 * 3
+
+
 def test_fewer_layers_keep_everything_else(situation):
     made, model_config, lesson, plan = situation()
     setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)

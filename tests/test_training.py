@@ -95,6 +95,25 @@ def test_what_is_dropped_depends_on_the_step_and_the_worker_alone(make_run, work
     assert len({seed for seed, *_ in first}) == 2 * workers
 
 
+def test_where_one_example_is_too_much_every_layer_is_computed_again(make_run, monkeypatch, tmp_path):
+    calm, run, real = make_run(), make_run(budget=64), objective.answer_loss
+    layers = run.model.get_base_model().transformer.h
+
+    def scarce(tuned, batch):
+        if tuned is run.model and torch.is_grad_enabled() and not all(layer.gradient_checkpointing for layer in layers):
+            raise torch.OutOfMemoryError("no room")
+        return real(tuned, batch)
+
+    monkeypatch.setattr(objective, "answer_loss", scarce)
+    run.folder = tmp_path / "other"
+    for each in (calm, run):
+        each.train()
+    text = (tmp_path / "logs" / "train.log").read_text()
+    assert text.count("every layer is computed again") == 1
+    for name, value in calm.parameters.items():
+        torch.testing.assert_close(run.parameters[name], value, atol=1e-4, rtol=0)
+
+
 def test_memory_too_small_for_one_example_is_the_users_to_mend(make_run, monkeypatch):
     def never(tuned, batch):
         raise torch.OutOfMemoryError("no room")

@@ -2,14 +2,17 @@
 
 import logging
 import os
+import sys
 import warnings
 
 
 def libraries() -> None:
-    """To be called before transformers is imported: it reads its settings then. The hub is off as well."""
+    """To be called before torch and transformers are imported: they read their settings then. The hub is off as well."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if sys.platform == "linux":  # rows of ever new lengths would leave gaps in a GPU's memory that none fits in later
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
