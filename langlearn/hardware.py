@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
-SAFE_SHARE = 0.92  # of free memory; the rest is for fragments, and for what the count misses
+SAFE_SHARE = 0.91  # of free memory; the rest is for fragments, and for what the count misses
 SMALLEST, LARGEST, LARGEST_ON_CPU = 256, 16384, 2048  # tokens computed at once
 UNPACKING = 150  # tokens whose passage through the weights takes as long as unpacking them from 4-bit
 SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
@@ -103,10 +103,11 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
+        workers=workers,
     )  # fmt: skip
     step, tokens, step_why = _fit(config, shape, step, load, room)
     if step.recomputed:
-        workers = 1
+        workers, step = 1, replace(step, workers=1)
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
     reasons = (
         ("profile", config.profile, config.profile_reason),

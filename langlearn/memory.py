@@ -3,7 +3,7 @@
 Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3):
 
     weights      4-bit linears, everything else in the compute dtype
-    adapter      float32 LoRA matrices, their gradients, the best so far, copies in the compute dtype
+    adapter      float32 LoRA matrices and the best so far; for each worker gradients, their sum, copies to compute with
     optimizer    its state for the adapter
     activations  what the forward pass keeps for the backward pass
     peak of      the logits of a chunk of supervised tokens, or one layer's working set: never both at once
@@ -24,9 +24,10 @@ LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradien
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 CUDA_CONTEXT = int(0.6 * GIB)
 NCCL_BUFFERS = int(0.25 * GIB)
-PYTHON_LIBRARIES = int(0.9 * GIB)
-EMBEDDER_AND_INDEX = int(0.3 * GIB)  # loaded to find the cases that prompts hold
-CPU_KERNELS = int(0.1 * GIB)  # measured: what oneDNN keeps for each shape, and malloc cannot give back, after 100 steps
+# What a process holds on a CPU, measured with the pinned versions:
+PYTHON_LIBRARIES = int(0.5 * GIB)
+EMBEDDER_AND_INDEX = int(0.43 * GIB)  # loaded to find the cases that prompts hold
+CPU_KERNELS = {2: int(0.25 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, 0.7 MiB a shape, and gaps
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Step:
-    """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the linears with an adapter, None for all of them; `scored_length` is the
-    length of examples whose attention scores are kept whole, 0 where a fused kernel keeps none; `retrieves`: whether
-    prompts hold retrieved cases."""
+    """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
+    linears with an adapter, None for all of them; `scored_length` is the length of examples whose attention scores are kept
+    whole, 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases; `workers` compute side by
+    side, and each has gradients of its own."""
 
     device: str
     dtype: torch.dtype
@@ -105,6 +107,7 @@ class Step:
     ranks: int
     scored_length: int = 0
     retrieves: bool = False
+    workers: int = 1
 
     @property
     def compute_bytes(self) -> int:
@@ -161,14 +164,15 @@ def adapter_parameters(shape: Shape, rank: int, targets: tuple[str, ...] | None 
 def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     """Memory at the peak of a step that computes `tokens` at once on one device."""
     adapter = adapter_parameters(shape, step.rank, step.targets)
-    copies = 4 * 3 + (4 if step.ranks > 1 else 0) + (step.compute_bytes if step.compute_bytes < 4 else 0)
+    narrow = step.compute_bytes if step.compute_bytes < 4 else 0
+    copies = 4 * 2 + step.workers * (4 * 2 + narrow) + (4 if step.ranks > 1 else 0)
     layer, inputs = _kept_by_layer(shape, step), shape.hidden * step.compute_bytes
     kept = step.recomputed * inputs + (shape.layers - step.recomputed) * layer + 3 * inputs
     again = layer if step.recomputed == shape.layers else 0  # fewer are computed again when others are done with
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
-        overhead = PYTHON_LIBRARIES + CPU_KERNELS + (EMBEDDER_AND_INDEX if step.retrieves else 0)
+        overhead = PYTHON_LIBRARIES + (EMBEDDER_AND_INDEX if step.retrieves else 0) + CPU_KERNELS[step.compute_bytes]
     # Without Falcon's own head loss the logits of all tokens exist at once.
     chunk = min(CHUNK[step.device], tokens) if shape.falcon else tokens
     return Memory(

@@ -349,7 +349,7 @@ def test_a_second_gpu_is_offered_where_there_is_one(situation):
 def test_what_does_not_fit_is_not_offered(situation):
     made, model_config, lesson, plan = situation(retrieval_share=0.0, num_train_epochs=1.0,
                                                  activation_checkpointing="on")  # fmt: skip
-    plan = replace(plan, pace=a_pace(), hardware=replace(plan.hardware, memory_free=hardware.GIB))
+    plan = replace(plan, pace=a_pace(), hardware=replace(plan.hardware, memory_free=hardware.GIB // 2))
     assert list(pace._changes(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE)) == []
 
 
