@@ -144,8 +144,8 @@ class _Load:
 
     def sizes(self, largest: int) -> list[int]:
         """Micro-batch budgets to try, largest first; the longest example fits into each."""
-        if self.asked or self.cases:
-            return [self.asked or self.worst]
+        if self.asked:
+            return [self.asked]
         return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
 
     def at_once(self, tokens: int, fullest: int) -> int:
@@ -158,10 +158,10 @@ class _Load:
         return min(max(self.usual, tokens - self.usual // 2), self.likely)
 
     def why(self, tokens: int, largest: int) -> str:
-        if self.asked:
-            return "training.tokens_per_micro_batch asks for it"
         if self.cases:
             return f"training.per_device_train_batch_size: {self.cases} cases at once"
+        if self.asked:
+            return "training.tokens_per_micro_batch asks for it"
         fullest = f"the fullest step has about {self.likely:,} on one device"
         if tokens >= self.likely:
             return f"{fullest}: computed in one go"
@@ -169,15 +169,16 @@ class _Load:
 
 
 def _load(config: Config, lengths: list[int], ranks: int, workers: int) -> _Load:
-    training = config.training
-    count = min(training.per_device_train_batch_size or math.ceil(training.batch_size / ranks), len(lengths))
+    training, cases = config.training, config.training.per_device_train_batch_size
+    of_a_step = math.ceil(training.batch_size / ranks)
+    count = min(of_a_step, cases * workers if cases else of_a_step, len(lengths))
     worst = sum(sorted(lengths)[-count:])
     # Steps are drawn at random: three standard deviations above the mean is the fullest of a few hundred.
     likely = count * statistics.fmean(lengths) + 3 * math.sqrt(count) * statistics.pstdev(lengths)
     likely = min(worst, max(max(lengths), math.ceil(likely)))
     usual = round(sum(n * n for n in lengths) / sum(lengths))
-    cases = training.per_device_train_batch_size
-    return _Load(max(lengths), usual, likely, worst, training.tokens_per_micro_batch, cases, workers)
+    asked = sum(sorted(lengths)[-cases:]) if cases else training.tokens_per_micro_batch
+    return _Load(max(lengths), usual, likely, worst, asked, cases, workers)
 
 
 @dataclass(frozen=True)

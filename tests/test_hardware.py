@@ -219,6 +219,17 @@ def test_what_the_config_asks_for_is_taken():
     assert "paged_adamw_8bit" in refusal(computer(), falcon(**TINY), training__optimizer="paged_adamw_8bit")
 
 
+def test_workers_with_so_many_cases_each_take_the_memory_of_all(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    one, four = (
+        plan(computer(), falcon(**TINY), lengths=[300] * 40, training__per_device_train_batch_size=count)
+        for count in (1, 4)
+    )
+    assert one.workers == four.workers == 2
+    assert (one.tokens_per_micro_batch, four.tokens_per_micro_batch) == (300, 1200)
+    assert four.memory.activations == 4 * one.memory.activations
+
+
 def test_ranks_come_from_the_launcher_or_the_visible_gpus(monkeypatch):
     assert hardware.rank_count(computer(RTX_3060, RTX_3060)) == 2 and hardware.rank_count(computer()) == 1
     monkeypatch.setenv("LANG_LEARN_RANKS", "3")
