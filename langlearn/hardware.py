@@ -106,8 +106,9 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         workers=workers,
     )  # fmt: skip
     step, tokens, step_why = _fit(config, shape, step, load, room)
-    if step.recomputed:
-        workers, step = 1, replace(step, workers=1)
+    if step.recomputed and workers > 1:  # one worker needs less, and may need no recomputation
+        workers, load = 1, _load(config, lengths or [config.training.max_length], ranks, workers=1)
+        step, tokens, step_why = _fit(config, shape, replace(step, workers=1), load, room)
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
     reasons = (
         ("profile", config.profile, config.profile_reason),

@@ -93,15 +93,19 @@ def recompute(base, count: int) -> None:
     base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     for layer in _layers(base)[count:]:
         layer.gradient_checkpointing = False
-    base.enable_input_require_grads()
+
+
+def recomputed(model) -> int:
+    """How many layers are computed again backward."""
+    return sum(layer.gradient_checkpointing for layer in _layers(model))
 
 
 def recompute_all(tuned: PeftModel) -> bool:
     """Have every layer computed again backward; whether that changes anything."""
-    base, layers = tuned.get_base_model(), _layers(tuned)
-    changes = not all(layer.gradient_checkpointing for layer in layers)
+    layers = _layers(tuned)
+    changes = recomputed(tuned) < len(layers)
     if changes:
-        recompute(base, len(layers))
+        recompute(tuned.get_base_model(), len(layers))
     return changes
 
 

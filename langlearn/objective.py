@@ -34,7 +34,7 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     keep = targets != IGNORE
     hidden, targets = hidden[:, :-1].flatten(0, 1)[keep], targets[keep]
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
-    return hidden.sum().float() * 0.0 + _HeadLoss.apply(hidden, bare.lm_head.weight.to(hidden.dtype), targets)
+    return hidden[:0].sum().float() + _HeadLoss.apply(hidden, bare.lm_head.weight.to(hidden.dtype), targets)
 
 
 class _HeadLoss(torch.autograd.Function):

@@ -95,17 +95,18 @@ class MicroBatch:
 
 
 class StandIns:
-    """Models with one or two numbers of layers; their seconds give those of a model with all layers. Where the plan computes
-    some layers again, with all of them computed again and with none, in the plan's shares. They take turns, so that a
-    change of the machine's load meets all."""
+    """One model with all layers or, of a large model, two with fewer; their seconds give those of all layers. Where the plan
+    computes some layers again, of these with all computed again and with none, in the plan's shares. They take turns, so
+    that a change of the machine's load meets all."""
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
         again = plan.recomputed_layers / self.wanted
+        kinds = [(1 - again, 0), (again, self.wanted)] if len(self.layers) > 1 else [(1.0, plan.recomputed_layers)]
         self.kinds = [
             (share, [build(replace(plan, recomputed_layers=count), config, model_config, n, setup) for n in self.layers])
-            for share, count in ((1 - again, 0), (again, self.wanted)) if share
+            for share, count in kinds if share
         ]  # fmt: skip
 
     @property

@@ -141,7 +141,7 @@ class Run:
         return self.progress
 
     def step(self) -> None:
-        """One optimiser step, repeated with half the micro-batch where memory runs out."""
+        """One optimiser step, repeated with smaller micro-batches or more recomputation where memory runs out."""
         began, p = time.perf_counter(), self.progress
         epoch, index = divmod(p.step, self.steps_per_epoch)
         chosen = steps_of_epoch(
@@ -179,7 +179,8 @@ class Run:
 
         def compute(pile: list[Example]) -> tuple[torch.Tensor, list[torch.Tensor]]:
             total, sums = torch.zeros((), device=self.setup.device), [torch.zeros_like(p) for p in parameters]
-            for batch in self.batches(pile, self.setup.cases_per_micro_batch):
+            asked = self.setup.cases_per_micro_batch if self.budget == self.setup.tokens_per_micro_batch else None
+            for batch in self.batches(pile, asked):
                 with objective.packed(batch):
                     loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
                     torch._foreach_add_(sums, torch.autograd.grad(self.scaler.scale(loss), parameters))
@@ -217,11 +218,11 @@ class Run:
         if self.budget > longest:
             self.budget = max(self.budget // 2, 1)
             done = f"micro-batches halved to {self.budget} tokens"
-        elif models.recompute_all(self.model):
+        elif self.setup.workers == 1 and models.recompute_all(self.model):  # threads draw what is dropped for themselves
             done = "from now on every layer is computed again backward"
         else:
             raise UserError(
-                f"out of memory on a single example of {longest} tokens\n"
+                f"out of memory with {self.budget} tokens at once, the longest example has {longest}\n"
                 "lower training.max_length, or use a larger GPU"
             )
         self.log.pause_bar()
@@ -281,7 +282,7 @@ class Run:
             tensors |= {f"best.{n}": v for n, v in self.best.items()}
             tensors |= checkpoint.optimizer_tensors(self.optimizer)
             meta = {"progress": asdict(self.progress), "fingerprint": self.fingerprint, "budget": self.budget}
-            meta["scaler"] = self.scaler.state_dict()
+            meta |= {"scaler": self.scaler.state_dict(), "recomputed": models.recomputed(self.model)}
             checkpoint.save(self.folder / f"step-{self.progress.step:08d}", tensors, meta)
             checkpoint.keep_newest(self.folder, KEPT_CHECKPOINTS)
         launch.barrier(self.ranks)
@@ -298,6 +299,8 @@ class Run:
         checkpoint.restore_optimizer(self.optimizer, tensors)
         self.best = {n: tensors[f"best.{n}"].to(p.device) for n, p in self.parameters.items() if f"best.{n}" in tensors}
         self.progress, self.budget = Progress(**meta["progress"]), meta["budget"]
+        if meta["recomputed"] > models.recomputed(self.model):  # the budget was chosen, or found, together with it
+            models.recompute(self.model.get_base_model(), meta["recomputed"])
         if meta["scaler"]:
             self.scaler.load_state_dict(meta["scaler"])
         self.log.say(f"resumed at step {self.progress.step}/{self.steps} after {clock(self.progress.seconds)}")

@@ -87,3 +87,13 @@ def test_checkpointed_attention_is_recomputed_inside_the_packing(tiny_falcon, ex
                 objective.answer_loss(model, batch).backward()
         gradients.append(model.transformer.h[0].self_attention.query_key_value.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_in_float16_the_sum_of_large_hidden_states_does_not_reach_the_loss(tiny_falcon, examples):
+    model = fused(tiny_falcon).half()
+    with torch.no_grad():
+        model.transformer.ln_f.bias += 20
+    [batch] = micro_batches(examples, 10_000, True, pad_id=0)
+    assert 20 * batch.supervised * model.config.hidden_size > torch.finfo(torch.float16).max
+    with objective.packed(batch):
+        assert objective.answer_loss(model, batch).isfinite()

@@ -254,15 +254,26 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     assert not torch.equal(ours[name], theirs[name])
 
 
-def test_layers_of_which_some_are_computed_again_are_timed_as_both_kinds(situation, monkeypatch):
+def test_a_small_model_with_some_layers_computed_again_is_timed_as_it_is(situation):
+    made, model_config, lesson, plan = situation()
+    plan = replace(plan, recomputed_layers=1, workers=1)
+    stand_ins = stand_in.StandIns(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE.device)
+    [(share, [run])] = stand_ins.kinds
+    assert share == 1 and model.recomputed(run.model) == 1
+
+
+def test_a_large_model_with_some_layers_computed_again_is_timed_as_both_kinds(situation, monkeypatch):
+    monkeypatch.setattr(stand_in, "depths", lambda *_: (1, 2))
     made, model_config, lesson, plan = situation()
     plan = replace(plan, recomputed_layers=1, workers=1)
     stand_ins = stand_in.StandIns(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE.device)
     assert [share for share, _ in stand_ins.kinds] == [0.5, 0.5]
-    for [run], again in zip((runs for _, runs in stand_ins.kinds), (False, True), strict=True):
-        assert {m.gradient_checkpointing for m in run.model.modules() if hasattr(m, "gradient_checkpointing")} == {again}
-        monkeypatch.setattr(run, "step", lambda run=run, took=2 + again: setattr(run.progress, "seconds", took))
-    assert stand_ins.step([0]) == 0.5 * 2 + 0.5 * 3
+    for (_, runs), counts in zip(stand_ins.kinds, ([0, 0], [1, 2]), strict=True):
+        assert [model.recomputed(run.model) for run in runs] == counts
+        for run, again in zip(runs, counts, strict=True):
+            took = run.model.config.num_hidden_layers + again
+            monkeypatch.setattr(run, "step", lambda run=run, took=took: setattr(run.progress, "seconds", took))
+    assert stand_ins.step([0]) == 0.5 * 2 + 0.5 * 4
 
 
 def test_fewer_layers_keep_everything_else(situation):

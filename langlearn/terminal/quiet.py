@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import sys
 import warnings
 
@@ -12,7 +13,8 @@ def libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if sys.platform == "linux":  # rows of ever new lengths would leave gaps in a GPU's memory that none fits in later
+    # Rows of ever new lengths would leave gaps in a GPU's memory that none fits in later. Windows' Linux cannot do it.
+    if sys.platform == "linux" and "microsoft" not in platform.release().lower():
         os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
