@@ -220,14 +220,17 @@ def test_what_the_config_asks_for_is_taken():
 
 
 def test_workers_with_so_many_cases_each_take_the_memory_of_all(monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    one, four = (
-        plan(computer(), falcon(**TINY), lengths=[300] * 40, training__per_device_train_batch_size=count)
-        for count in (1, 4)
-    )
-    assert one.workers == four.workers == 2
-    assert (one.tokens_per_micro_batch, four.tokens_per_micro_batch) == (300, 1200)
-    assert four.memory.activations == 4 * one.memory.activations
+    made = {}
+    for workers in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda workers=workers: workers)
+        for count in (1, 4):
+            made[workers, count] = plan(
+                computer(), falcon(**TINY), lengths=[300] * 40, training__per_device_train_batch_size=count
+            )
+    assert [each.workers for each in made.values()] == [1, 1, 2, 2]
+    assert [each.tokens_per_micro_batch for each in made.values()] == [300, 1200, 300, 1200]
+    once = made[1, 1].memory.activations
+    assert [each.memory.activations / once for each in made.values()] == [1, 4, 2, 8]
 
 
 def test_ranks_come_from_the_launcher_or_the_visible_gpus(monkeypatch):
