@@ -106,10 +106,12 @@ class FusedFalconAttention(FalconAttention):
         lengths = _packing().lengths
         if lengths is not None and batch == 1 and self.multi_query and not self.new_decoder_architecture:
             query, key, value = _Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
-            scored = (fused.device.type, fused.dtype) == SCORED and max(lengths) <= MOST_SCORED
-            return self.dense((_attend_row if scored else _attend_parts)(query, key, value, lengths)[None]), None
-        query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
-        query, key = apply_rotary_pos_emb(query, key, cos, sin)
+            if (fused.device.type, fused.dtype) == SCORED and max(lengths) <= MOST_SCORED:
+                return self.dense(_attend_row(query, key, value, lengths)[None]), None
+            query, key, value = query.transpose(0, 1)[None], key[None, None], value[None, None]
+        else:
+            query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
+            query, key = apply_rotary_pos_emb(query, key, cos, sin)
         if layer_past is not None:
             key, value = layer_past.update(key, value, self.layer_idx)
 
@@ -167,15 +169,6 @@ def _attend_row(query, key, value, lengths: list[int]) -> torch.Tensor:
         scores = (q.reshape(length * heads, size) @ k.T).view(length, heads, length).add_(_later(length)[:, None])
         rows.append((scores.softmax(dim=-1).view(length * heads, length) @ v).view(length, heads * size))
     return torch.cat(rows)
-
-
-def _attend_parts(query, key, value, lengths: list[int]) -> torch.Tensor:
-    """The same on a fused kernel, one example at a time."""
-    parts = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
-    return torch.cat([
-        causal_attention(q.transpose(0, 1)[None], k[None, None], v[None, None])[0].transpose(0, 1).flatten(1)
-        for q, k, v in parts
-    ])  # fmt: skip
 
 
 def causal_attention(query, key, value):

@@ -1,9 +1,7 @@
 """From this machine, the config and the examples, a plan: every choice with its reason, and the memory it takes."""
 
 import io
-import math
 import os
-import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,19 +12,16 @@ from rich.table import Table
 from langlearn import falcon, memory
 from langlearn.config import Config
 from langlearn.errors import UserError
-from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, rank_count, refuse_unusable
+from langlearn.fitting import fit, load_of, room_of
+from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, in_gib, rank_count, refuse_unusable
 
 if TYPE_CHECKING:
     from langlearn.pace import Pace
 
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
-SAFE_SHARE = 0.91  # of free memory; the rest is for fragments, and for what the count misses
-SMALLEST, LARGEST, LARGEST_ON_CPU = 256, 16384, 2048  # tokens computed at once
-UNPACKING = 150  # tokens whose passage through the weights takes as long as unpacking them from 4-bit
 SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
-GPU_SIZES = (6, 8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)  # GiB, as sold
 
 
 @dataclass(frozen=True)
@@ -88,27 +83,27 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     Raises UserError where this machine cannot do it, with what could.
     """
     refuse_unusable(hardware)
-    shape, ranks = memory.shape_of(model_config), rank_count(hardware)
+    shape, ranks, lengths = memory.shape_of(model_config), rank_count(hardware), lengths or [config.training.max_length]
     dtype, dtype_why = choose_dtype(config.model.dtype, hardware)
     optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware.device)
     targets = config.adapter.target_modules
-    room = _room(hardware, ranks)
+    room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
     scored = attention == falcon.FUSED and shape.kept_kv_heads == 1 and (hardware.device, dtype) == falcon.SCORED
     small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
     workers = _workers(config, hardware, ranks, model_config) if small else 1
-    load = _load(config, lengths or [config.training.max_length], ranks, workers)
+    load = load_of(config, lengths, ranks, workers)
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
         workers=workers,
     )  # fmt: skip
-    step, tokens, step_why = _fit(config, shape, step, load, room)
+    step, tokens, step_why = fit(config, shape, step, load, room)
     if step.recomputed and workers > 1:  # one worker needs less, and may need no recomputation
-        workers, load = 1, _load(config, lengths or [config.training.max_length], ranks, workers=1)
-        step, tokens, step_why = _fit(config, shape, replace(step, workers=1), load, room)
+        workers, load = 1, load_of(config, lengths, ranks, workers=1)
+        step, tokens, step_why = fit(config, shape, replace(step, workers=1), load, room)
     peak = memory.peak(shape, step, load.at_once(tokens, load.likely))
     reasons = (
         ("profile", config.profile, config.profile_reason),
@@ -122,7 +117,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("tokens at once", f"{tokens:,}", load.why(tokens, room.largest_step)),
         *([("workers", str(workers), "each with cases of its own: so small a model leaves cores idle otherwise")]
           if workers > 1 else []),
-        ("peak memory", _gib(peak.total), f"{_gib(room.free)} are free {room.where}; {_parts(peak)}"),
+        ("peak memory", in_gib(peak.total), f"{in_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
         config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention,
@@ -130,132 +125,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Load:
-    """What one device computes: tokens of its longest example, of the example that a token is usually in, of its
-    fullest step as it is likely to come and at worst; and what the config fixes."""
-
-    longest: int
-    usual: int
-    likely: int
-    worst: int
-    asked: int | None
-    cases: int | None
-    workers: int
-
-    def sizes(self, largest: int) -> list[int]:
-        """Micro-batch budgets to try, largest first; the longest example fits into each."""
-        if self.asked:
-            return [self.asked]
-        return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
-
-    def at_once(self, tokens: int, fullest: int) -> int:
-        """Tokens that are really computed at once with micro-batches of this budget, if the fullest step has so many."""
-        return min(max(tokens, self.longest) * self.workers, fullest)
-
-    def together(self, tokens: int) -> int:
-        """Tokens that are computed at once as a rule, where micro-batches of this budget are full when no example fits any
-        more."""
-        return min(max(self.usual, tokens - self.usual // 2), self.likely)
-
-    def why(self, tokens: int, largest: int) -> str:
-        if self.cases:
-            return f"training.per_device_train_batch_size: {self.cases} cases at once"
-        if self.asked:
-            return "training.tokens_per_micro_batch asks for it"
-        fullest = f"the fullest step has about {self.likely:,} on one device"
-        if tokens >= self.likely:
-            return f"{fullest}: computed in one go"
-        return f"{'more would gain little' if tokens >= largest else 'more would not fit or be slower'}; {fullest}"
-
-
-def _load(config: Config, lengths: list[int], ranks: int, workers: int) -> _Load:
-    training, cases = config.training, config.training.per_device_train_batch_size
-    of_a_step = math.ceil(training.batch_size / ranks)
-    count = min(of_a_step, cases * workers if cases else of_a_step, len(lengths))
-    worst = sum(sorted(lengths)[-count:])
-    # Steps are drawn at random: three standard deviations above the mean is the fullest of a few hundred.
-    likely = count * statistics.fmean(lengths) + 3 * math.sqrt(count) * statistics.pstdev(lengths)
-    likely = min(worst, max(max(lengths), math.ceil(likely)))
-    usual = round(sum(n * n for n in lengths) / sum(lengths))
-    asked = sum(sorted(lengths)[-cases:]) if cases else training.tokens_per_micro_batch
-    return _Load(max(lengths), usual, likely, worst, asked, cases, workers)
-
-
-@dataclass(frozen=True)
-class _Room:
-    """Memory (bytes) that one rank may use, and whose it is."""
-
-    free: int
-    where: str
-    owner: str
-    largest_step: int
-
-    def holds(self, peak: memory.Memory) -> bool:
-        return peak.total <= SAFE_SHARE * self.free
-
-
-def _room(hardware: Hardware, ranks: int) -> _Room:
-    here = int(os.environ.get("LOCAL_WORLD_SIZE") or ranks)
-    if hardware.gpus:
-        smallest = min(hardware.gpus, key=lambda gpu: gpu.free)
-        sharing = math.ceil(here / len(hardware.gpus))
-        where = "on the GPU" if here == 1 else "on each GPU" if sharing == 1 else "for each rank"
-        return _Room(smallest.free // sharing, where, smallest.name, LARGEST)
-    return _Room(hardware.memory_free // here, "here" if here == 1 else "for each rank", "this machine", LARGEST_ON_CPU)
-
-
-def _fit(config: Config, shape: memory.Shape, step: memory.Step, load: _Load, room: _Room):
-    """(the step with the layers that it computes again, tokens at once, why): of what fits the fastest."""
-    asked = config.training.activation_checkpointing
-    counts = {"off": [0], "on": [shape.layers], "auto": range(shape.layers + 1)}[asked]
-
-    def holds(count: int, tokens: int) -> bool:
-        return room.holds(memory.peak(shape, replace(step, recomputed=count), load.at_once(tokens, load.worst)))
-
-    sizes = load.sizes(room.largest_step)
-    fewest = {n: next((count for count in counts if holds(count, n)), None) for n in sizes}
-    least = memory.peak(shape, replace(step, recomputed=counts[-1]), load.longest)
-    if not room.holds(least):
-        _refuse_too_small(config, least, load, room)
-    fitting = [n for n in sizes if fewest[n] is not None]
-    tokens = min(fitting, key=lambda n: _slowness(shape, step, fewest[n], load.together(n)), default=sizes[-1])
-    count = fewest[tokens] if fitting else counts[-1]
-    step = replace(step, recomputed=count)
-    if asked != "auto":
-        return step, tokens, "training.activation_checkpointing asks for it"
-    if not count:
-        return step, tokens, "memory holds what the backward pass needs: nothing is computed twice"
-    if not fitting:
-        return step, tokens, "without it even less fits"
-    return step, tokens, f"without it less fits at once; {count / shape.layers / 2:.0%} more to compute"
-
-
-def _slowness(shape: memory.Shape, step: memory.Step, recomputed: int, tokens: int) -> float:
-    """Time of a token, to compare: it passes through the frozen weights forward and backward, and through layers that are
-    computed again once more; each pass unpacks the weights once for so many tokens."""
-    passes = 2 + recomputed / shape.layers
-    return passes * (1 + (UNPACKING / tokens if step.quantization == "nf4" else 0))
-
-
 def _layers(count: int, of: int) -> str:
     return "off" if not count else "on" if count == of else f"{count} of {of} layers"
-
-
-def _refuse_too_small(config: Config, least: memory.Memory, load: _Load, room: _Room):
-    needed = least.total / SAFE_SHARE / GIB
-    size = next((f"a GPU with {size} GiB" for size in GPU_SIZES if size > needed * 1.02), "a larger GPU")
-    remedies = [
-        (config.training.activation_checkpointing == "off", "set training.activation_checkpointing: auto"),
-        (config.model.quantization == "none", "set model.quantization: nf4"),
-        (config.profile != "tiny", "use --profile tiny"),
-        (True, size if room.largest_step == LARGEST else f"a machine with {math.ceil(needed) + 1} GiB free"),
-    ]
-    raise UserError(
-        f"{config.model.base} needs {_gib(least.total)} (weights {_gib(least.weights)}, a step of one "
-        f"{load.longest}-token example); {room.owner} has {_gib(room.free)} free\n"
-        + ", or ".join(text for applies, text in remedies if applies)
-    )
 
 
 def _workers(config: Config, hardware: Hardware, ranks: int, model_config) -> int:
@@ -334,10 +205,6 @@ def _parts(peak: memory.Memory) -> str:
         biggest: max(peak.logits, peak.working_set), "overhead": peak.overhead,
     }  # fmt: skip
     return ", ".join(f"{name} {size / GIB:.2f}" for name, size in parts.items())
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -133,6 +133,11 @@ def refuse_unusable(hardware: Hardware) -> None:
             )
 
 
+def in_gib(size: int) -> str:
+    """Bytes for people: "11.6 GiB"."""
+    return f"{size / GIB:.1f} GiB"
+
+
 def free_by_uuid() -> dict[str, int]:
     """Free bytes of each GPU as the driver tells: asking CUDA would open a context of half a gigabyte on each."""
     command = ["nvidia-smi", "--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits"]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from langlearn import config, hardware, machine, memory
+from langlearn import config, fitting, hardware, machine, memory
 from langlearn.errors import UserError
 
 GIB = hardware.GIB
@@ -102,7 +102,7 @@ def test_a_larger_card_is_never_slower(longest, batch_size):
         card = hardware.Gpu("a card", (8, 6), size * GIB, size * GIB)
         made = plan(computer(card), lengths=lengths, training__batch_size=batch_size)
         tokens = made.tokens_per_micro_batch
-        passes = (2 + made.recomputed_layers / 32) * (1 + hardware.UNPACKING / max(longest, tokens - longest / 3))
+        passes = (2 + made.recomputed_layers / 32) * (1 + fitting.UNPACKING / max(longest, tokens - longest / 3))
         assert passes < 1.02 * before, f"{size} GiB"
         before = min(before, passes)
     assert not made.recomputed_layers and tokens >= min(8192, batch_size * longest // 2)
@@ -118,7 +118,7 @@ def test_only_so_many_layers_are_computed_again_as_memory_needs():
         assert ("more to compute" in text) is bool(made.recomputed_layers)
         if made.recomputed_layers:
             again = replace(memory_step(made), recomputed=made.recomputed_layers - 1)
-            assert memory.peak(memory.shape_of(falcon()), again, 1000).total > hardware.SAFE_SHARE * card.free
+            assert memory.peak(memory.shape_of(falcon()), again, 1000).total > fitting.SAFE_SHARE * card.free
     assert 32 > counts[7] > counts[9] > counts[10] > counts[12] == 0
 
 
@@ -202,7 +202,7 @@ def test_no_budget_is_chosen_that_the_fullest_step_could_break():
     for card in (RTX_3060, TITAN_RTX, A100):
         made = plan(computer(card))
         fullest = min(made.tokens_per_micro_batch, sum(sorted(LENGTHS)[-16:]))
-        assert memory.peak(shape, memory_step(made), fullest).total <= hardware.SAFE_SHARE * card.free
+        assert memory.peak(shape, memory_step(made), fullest).total <= fitting.SAFE_SHARE * card.free
 
 
 def memory_step(made) -> memory.Step:

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from langlearn import config
 from langlearn.errors import UserError
@@ -296,10 +297,14 @@ class Terminal:
 
 @pytest.fixture
 def talkative(tiny_falcon, tmp_path) -> Path:
-    """A base far from uniform: it neither stutters nor stops for a long while."""
-    base = AutoModelForCausalLM.from_pretrained(tiny_falcon)
+    """A base that never stops by itself, far from uniform so that it does not stutter, and deep so that it takes its time."""
+    config = AutoConfig.from_pretrained(tiny_falcon, num_hidden_layers=16)
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_config(config)
     for parameter in base.parameters():
         parameter.data *= 3
+    base.transformer.ln_f.bias.data += 1
+    base.lm_head.weight.data[config.eos_token_id] = -1  # what is normalised adds up to nothing, so only the bias counts here
     base.save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(tiny_falcon).save_pretrained(tmp_path)
     return tmp_path
