@@ -2,6 +2,7 @@
 
     python benchmarks/compare_training.py --cases medtext_2.csv       old recipe, TRL (if installed), this project
         --litgpt PYTHON --llamafactory PYTHON                         two more, each in an environment of its own
+        --device cuda --base tiiuae/falcon-7b                         the first three on a GPU
 
 Every way: the same base, LoRA r=8 alpha=32 without dropout on all four linears, bf16, AdamW at a constant learning
 rate, seed 0, the same cases. The first three hold the base in NF4 with the same number of 4-bit layers (so that nobody
@@ -14,7 +15,7 @@ every tenth step are printed. Real tokens are those of prompts, answers and EOS:
 
 Two more tools pin other versions of transformers than this project does. Name the python of an environment that has one
 (tried: litgpt 0.5.13, LLaMA-Factory 0.9.5 with transformers 5.6); without it that way is not run. Both hold plain bf16
-weights, which costs them less than 4-bit ones would:
+weights, which costs them less than 4-bit ones would, and are set up for a CPU:
 
     litgpt         its command `finetune_lora`: batch 8, SDPA, loss on the completion, no recomputation. It cannot
                    quantise on a CPU nor group lengths, has a LoRA each for q, k and v, and keeps the adapter in bf16
@@ -37,22 +38,18 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from other_trainers import ALPHA, RANK, RATE, llamafactory, litgpt, watcher  # noqa: E402
+from other_trainers import ALPHA, RANK, RATE, llamafactory, litgpt, synchronize, watcher  # noqa: E402
 
 
-def load(base: str, attention: str | None, unpacked: bool = False):
-    """The base in NF4 with its adapter. With an `attention` of transformers' the adapter's layers are PEFT's own too.
-    `unpacked`: as this project trains where memory allows, the 4-bit values widened once instead of in every product."""
+def load(base: str, device: str, attention: str):
+    """The base in NF4 with its adapter, both under an `attention` of transformers' and the adapter's layers PEFT's own."""
     import torch
 
     from langlearn import config, falcon, lora, model
 
-    if attention:
-        falcon.attention_for, lora.fuse = lambda _: attention, as_autocast_runs_fastest
+    falcon.attention_for, lora.fuse = lambda _: attention, as_autocast_runs_fastest
     settings = config.Model(base=base)
-    loaded = model.load_base(settings, "cpu", torch.bfloat16)
-    if unpacked:
-        loaded = model.unpack(loaded, torch.bfloat16)
+    loaded = model.load_base(settings, device, torch.bfloat16)
     tuned = model.add_adapter(loaded, config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0), seed=0)
     tuned.train()
     return tuned, model.load_tokenizer(settings)
@@ -73,11 +70,11 @@ def read_cases(path: str):
     return cases.read(config.Data(cases=path)).cases
 
 
-def old(base: str, path: str, seconds: float):
+def old(base: str, path: str, seconds: float, device: str):
     """Yields (real tokens, seconds, loss) a step."""
     import torch
 
-    tuned, tokenizer = load(base, "eager")
+    tuned, tokenizer = load(base, device, "eager")
     tuned.get_base_model().activation_checkpointing_enable(
         activation_checkpointing_kwargs={"use_reentrant": False}
     )
@@ -88,20 +85,21 @@ def old(base: str, path: str, seconds: float):
     for start in range(0, len(texts) - 3, 4):
         clock, real, total = time.perf_counter(), 0, 0.0
         for text in texts[start : start + 4]:
-            row = tokenizer(text, padding="max_length", max_length=512, truncation=True, return_tensors="pt")
+            row = tokenizer(text, padding="max_length", max_length=512, truncation=True, return_tensors="pt").to(device)
             labels = row.input_ids.masked_fill(row.input_ids == tokenizer.pad_token_id, -100)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast(device, dtype=torch.bfloat16):
                 loss = tuned(**row, labels=labels, use_cache=False).loss / 4
             loss.backward()
             real, total = real + int(row.attention_mask.sum()), total + loss.item()
         optimizer.step()
         optimizer.zero_grad()
+        synchronize()
         yield real, time.perf_counter() - clock, total
         if time.perf_counter() - began > seconds:
             return
 
 
-def ours(base: str, path: str, seconds: float):
+def ours(base: str, path: str, seconds: float, device: str):
     """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
@@ -115,34 +113,40 @@ def ours(base: str, path: str, seconds: float):
     settings.adapter = config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0)
     encoder = examples.Encoder(model.load_tokenizer(settings.model), settings.training.max_length)
     lengths = [len(encoder.example(case).input_ids) for case in cases]
-    machine = replace(hardware.describe(), device="cpu", gpus=())
+    machine = hardware.describe()
+    if device == "cpu":
+        machine = replace(machine, device="cpu", gpus=())
     plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths)
-    tuned, _ = load(base, None, unpacked=plan.unpacked)
-    setup = training.setup_of(plan, settings.training, tuned.config, lengths, torch.device("cpu"))
+    loaded = model.load_base(settings.model, device, torch.bfloat16, plan.recomputed_layers)
+    if plan.unpacked:
+        loaded = model.unpack(loaded, torch.bfloat16)
+    tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
+    setup = training.setup_of(plan, settings.training, tuned.config, lengths, torch.device(device))
     training.learning_rate = lambda *_: RATE
     run = training.Run(
         tuned, examples.Curriculum(cases, [], encoder, settings.training, 0), [], settings.training, setup,
-        launch.Ranks(0, 1, 0, torch.device("cpu")), trainlog.TrainLog(Path(), enabled=False), Path(), {},
+        launch.Ranks(0, 1, 0, torch.device(device)), trainlog.TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
     began = time.perf_counter()
     while run.progress.step < run.steps and time.perf_counter() - began < seconds:
         clock, tokens = time.perf_counter(), run.progress.tokens
         run.step()
+        synchronize()
         yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
 
 
-def trl(base: str, path: str, seconds: float):
+def trl(base: str, path: str, seconds: float, device: str):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    tuned, tokenizer = load(base, "sdpa")
+    tuned, tokenizer = load(base, device, "sdpa")
     rows = [{"prompt": f"Question: {c.prompt}\nAnswer:", "completion": f" {c.completion}"} for c in read_cases(path)]
     steps, batch_tokens, real_collate = [], [], None
 
     settings = SFTConfig(
         output_dir=str(Path(base).resolve() / "unused"), per_device_train_batch_size=8, num_train_epochs=1,
         learning_rate=RATE, lr_scheduler_type="constant", max_length=512, packing=False, completion_only_loss=True,
-        train_sampling_strategy="group_by_length", bf16=True, use_cpu=True, logging_steps=1, save_strategy="no",
+        train_sampling_strategy="group_by_length", bf16=True, use_cpu=device == "cpu", logging_steps=1, save_strategy="no",
         report_to=[], seed=0, disable_tqdm=True, dataloader_num_workers=0, eos_token=tokenizer.eos_token,
         gradient_checkpointing=False,
     )  # fmt: skip
@@ -181,16 +185,17 @@ OTHERS = ("litgpt", "llamafactory")
 """Run under a python of their own, without langlearn."""
 
 
-def take_turn(python: str, way: str, base: str, cases: str, seconds: float) -> list:
-    """The steps of one turn but the first, which warms up; none, and a line that says why, if it did not run."""
-    command = [python, __file__, "--turn", way, "--base", base, "--cases", cases, "--seconds", str(seconds)]
+def take_turn(python: str, way: str, base: str, cases: str, args) -> list:
+    """The steps of one turn; none, and a line that says why, if it did not run."""
+    command = [python, __file__, "--turn", way, "--base", base, "--cases", cases]
+    command += ["--seconds", str(args.seconds), "--device", args.device]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     if done.returncode or len(rows) < 3:
         why = (done.stderr.strip().splitlines() or ["no output"])[-1] if done.returncode else "too few steps: more --seconds"
         print(f"{way}: did not run: {why}")
         return []
-    return rows[1:]
+    return rows
 
 
 def main():
@@ -200,18 +205,23 @@ def main():
     parser.add_argument("--seconds", type=float, default=30.0, help="training time of each turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--record", type=Path, metavar="FILE", help="JSON: each way's speeds, and the loss of every step")
     for way in OTHERS:
         parser.add_argument(f"--{way}", metavar="PYTHON", help=f"the python of an environment that has {way}")
     parser.add_argument("--turn", choices=list(WAYS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.turn:
         with redirect_stdout(sys.stderr):  # some tools print lists, which would be taken for rows
-            rows = list(WAYS[args.turn](args.base, args.cases, args.seconds))
+            device = () if args.turn in OTHERS else (args.device,)
+            rows = list(WAYS[args.turn](args.base, args.cases, args.seconds, *device))
         print(*map(json.dumps, rows), sep="\n")
         return
     pythons = {way: getattr(args, way) if way in OTHERS else sys.executable for way in args.ways}
     for way, python in pythons.items():
-        if not python:
+        if way in OTHERS and args.device != "cpu":
+            pythons[way] = None
+        elif not python:
             print(f"{way}: not run: name the python of an environment that has it, --{way} PYTHON")
         elif not shutil.which(python):
             parser.error(f"--{way} {python}: there is no such program")
@@ -234,17 +244,21 @@ def compare(pythons: dict[str, str], args, folder: Path) -> None:
     for number in range(args.rounds):
         for way, python in pythons.items():
             source = (base, str(folder)) if way in OTHERS else (args.base, args.cases)
-            rows = take_turn(python, way, *source, args.seconds)
+            rows = take_turn(python, way, *source, args)
             if not rows:
                 continue
-            speeds[way].append(sum(r[0] for r in rows) / sum(r[1] for r in rows))
+            timed = rows[1:]  # the first warms up
+            speeds[way].append(sum(r[0] for r in timed) / sum(r[1] for r in timed))
             losses[way] = [round(r[2], 3) for r in rows]
-            print(f"round {number + 1} {way:12} {speeds[way][-1]:8.0f} real tokens/s, {len(rows)} steps", flush=True)
+            print(f"round {number + 1} {way:12} {speeds[way][-1]:8.0f} real tokens/s, {len(timed)} steps", flush=True)
     medians = {way: statistics.median(found) for way, found in speeds.items() if found}
     for way, speed in medians.items():
         ratio = f", this project is {medians['ours'] / speed:.2f} times as fast" if "ours" in medians else ""
         print(f"{way:12} median {speed:8.0f} real tokens/s{ratio}")
         print(f"             loss of every tenth step: {losses[way][::10]}")
+    if args.record:
+        record = {way: {"tokens_per_second": speeds[way], "losses": losses[way]} for way in medians}
+        args.record.write_text(json.dumps(record), encoding="utf-8")
 
 
 if __name__ == "__main__":

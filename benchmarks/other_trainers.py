@@ -14,6 +14,14 @@ from pathlib import Path
 RANK, ALPHA, RATE = 8, 32, 1e-3  # of every way
 
 
+def synchronize() -> None:
+    """Have all that was asked of a GPU done, so that the clock counts it."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def watcher(steps: list, tokens, seconds: float):
     """A callback for transformers' Trainer: appends (real tokens, seconds, loss) of each step, and stops in time."""
     from transformers import TrainerCallback
@@ -27,6 +35,7 @@ def watcher(steps: list, tokens, seconds: float):
                 steps.append((tokens(state), self.took, float(logs["loss"])))
 
         def on_step_end(self, args, state, control, **kwargs):
+            synchronize()
             self.took = time.perf_counter() - self.clock
             control.should_training_stop = sum(s[1] for s in steps) > seconds
 

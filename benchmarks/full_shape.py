@@ -1,0 +1,216 @@
+"""Falcon-7B at full shape on the GPU at hand: how near to its matrix rate it trains, and whether smaller cards hold what
+their plans say.
+
+    python benchmarks/full_shape.py --work FOLDER --cases medtext_2.csv --base tiiuae/falcon-7b
+    python benchmarks/full_shape.py --work FOLDER --cases medtext_2.csv --tokenizer FOLDER     the shape, random weights
+
+1. The rate of bf16 products of 8192 x 8192 matrices.
+2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses, and which share of
+   the rate the faster one reaches (4 FLOP a token for each weight of the layers: forward, and gradients of the inputs).
+3. For each of --cards (GB) a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
+   this GPU for one: memory planned and taken, by steps, evaluations and checkpoints; time predicted and taken.
+4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
+
+Without a GPU the same is done on the CPU, uncapped (with --base models/tiny-falcon, say). Everything lands in
+WORK/full_shape.json.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+GIB = 2**30
+CONTEXT = 0.6  # GiB that a CUDA context takes beside what torch allocates
+SOLD, IN_USE = 0.98, 0.16  # a 12 GB card has 11.76 GiB, of which a driver keeps 0.16
+CASES_A_STEP = 16  # of the falcon-7b profile
+
+
+def make_base(folder: Path, tokenizer: Path, device: str) -> None:
+    """Falcon-7B's shape with random weights."""
+    import torch
+    from transformers import FalconConfig, FalconForCausalLM
+
+    part = folder.with_name(folder.name + ".part")
+    part.mkdir(exist_ok=True)
+    for file in tokenizer.glob("*.json"):
+        shutil.copyfile(file, part / file.name)
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device(device):
+        base = FalconForCausalLM(FalconConfig(
+            vocab_size=65024, hidden_size=4544, num_hidden_layers=32, num_attention_heads=71, multi_query=True,
+            parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False, bos_token_id=11, eos_token_id=11,
+        ))  # fmt: skip
+    torch.set_default_dtype(torch.float32)
+    base.save_pretrained(part, max_shard_size="4GB")
+    part.rename(folder)
+
+
+def matrix_rate(device: str) -> float:
+    """FLOP a second."""
+    import torch
+
+    size, taken = 8192 if device == "cuda" else 2048, []
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in "ab")
+    for _ in range(20):
+        began = time.perf_counter()
+        a @ b
+        if device == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - began)
+    return 2 * size**3 / statistics.median(taken[5:])
+
+
+def compared(given, base: str, device: str, flop_a_token: float, rate: float) -> dict:
+    file = given.work / "compared.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "compare_training.py"), "--base", base, "--cases", given.cases,
+               "--device", device, "--ways", *given.ways, "--rounds", "1", "--seconds", str(given.seconds),
+               "--record", str(file)]  # fmt: skip
+    subprocess.run(command, check=True)
+    found = json.loads(file.read_text(encoding="utf-8"))
+    for way, each in found.items():
+        speed = each["tokens_per_second"][0]
+        each["share_of_rate"] = speed * flop_a_token / rate
+        print(f"{way}: {each['share_of_rate']:.0%} of the matrix rate; loss of the first {given.steps} steps:")
+        print("   ", *each["losses"][: given.steps])
+        if len(each["losses"]) < given.steps:
+            print(f"    only {len(each['losses'])}: give it more --seconds")
+    return found
+
+
+def run(given, base: str, card: int | None, **more) -> dict:
+    """What a run of medical_diagnosis_gpu.py planned and took, as on a card of so many GB."""
+    name = f"{card} GB" if card else "this machine"
+    output, logs = given.work / name.replace(" ", "_"), given.work / "logs" / name.replace(" ", "_")
+    settings = {
+        "profile": "falcon-7b", "model.base": base, "data.cases": given.cases, "training.output": output,
+        "training.retrieval_share": 0, "answering.k": 0, "evaluation.cases": 0, "answering.max_new_tokens": 20,
+        "training.num_train_epochs": given.steps * CASES_A_STEP / given.count, "training.eval_cases": 64,
+        "logs.folder": logs, **more,
+    }  # fmt: skip
+    peaks = given.work / "peaks.json"
+    shutil.rmtree(logs, ignore_errors=True)
+    command = [sys.executable, __file__, "--run", str(card or 0), "--peaks", str(peaks), "--", "--fresh"]
+    command += [text for key, value in settings.items() for text in (f"--{key}", str(value))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{name}: ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        return {}
+    document = json.loads((output / "run.json").read_text(encoding="utf-8"))
+    taken = json.loads(peaks.read_text(encoding="utf-8")) or {"run": document["peak_memory_bytes"]}
+    log = (logs / "train.log").read_text(encoding="utf-8")
+    plan, halved = document["plan"], log.count("halved")
+    print(
+        f"{name}: {plan['tokens_per_micro_batch']:,} tokens at once, {plan['recomputed_layers']} layers computed again; "
+        f"memory {plan['predicted_peak_bytes'] / GIB:.2f} GiB planned, "
+        + ", ".join(f"{phase} {size / GIB:.2f}" for phase, size in taken.items())
+        + f" taken; time {plan.get('predicted_seconds', float('nan')):.1f} s predicted, {document['seconds']:.1f} taken; "
+        f"{document['tokens_per_second']:,.0f} tokens/s; budget halved {halved} times",
+        flush=True,
+    )
+    return {"plan": plan, "peaks": taken, "halved": halved} | {
+        name: document[name] for name in ("seconds", "tokens", "tokens_per_second", "steps", "final", "evaluation")
+    }
+
+
+def run_as(card: int, peaks: Path, argv: list[str]) -> None:
+    """medical_diagnosis_gpu.py in this process, with what each part of it allocated at most."""
+    import torch
+
+    from langlearn import hardware, training
+
+    found: dict[str, int] = {}
+    if torch.cuda.is_available():
+        for name in ("step", "evaluate", "save"):
+            setattr(training.Run, name, watched(name, getattr(training.Run, name), found))
+    if card:
+        total = int(card * SOLD * GIB)
+        free, here = total - int(IN_USE * GIB), torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction((free - CONTEXT * GIB) / here)
+        describe = hardware.describe
+
+        def as_card():
+            machine = describe()
+            gpu = replace(machine.gpus[0], name=f"{machine.gpus[0].name} as {card} GB", total=total, free=free)
+            return replace(machine, gpus=(gpu,))
+
+        hardware.describe = as_card
+    import medical_diagnosis_gpu
+
+    medical_diagnosis_gpu.main(argv)
+    peaks.write_text(json.dumps(found), encoding="utf-8")
+
+
+def watched(name: str, method, found: dict[str, int]):
+    """A method of training.Run that notes its peak of allocated bytes."""
+    import torch
+
+    def call(self, *args):
+        torch.cuda.reset_peak_memory_stats()
+        result = method(self, *args)
+        found[name] = max(found.get(name, 0), torch.cuda.max_memory_allocated())
+        return result
+
+    return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--cases")
+    parser.add_argument("--base", help="a folder or a name that load_tokenizer.py has cached")
+    parser.add_argument("--tokenizer", type=Path, help="without --base: the folder of a tokenizer")
+    parser.add_argument("--cards", type=int, nargs="*", default=[12, 24], help="GB")
+    parser.add_argument("--ways", nargs="*", default=["old", "ours"])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=60.0, help="training time of each way that is compared")
+    parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--peaks", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.run is not None:
+        return run_as(given.run, given.peaks, given.rest)
+    if not (given.work and given.cases and (given.base or given.tokenizer)):
+        parser.error("--work, --cases, and --base or --tokenizer are needed")
+
+    from langlearn.terminal import quiet
+
+    quiet.libraries()
+    import torch
+
+    from langlearn import cases, config, memory, model
+
+    given.work.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    base = given.base or str(given.work / "falcon-7b")
+    if not given.base and not (given.work / "falcon-7b" / "config.json").is_file():
+        make_base(given.work / "falcon-7b", given.tokenizer, device)
+    given.count = int(len(cases.read(config.Data(cases=given.cases)).cases) * config.Data().train_share)
+    shape = memory.shape_of(model.load_config(config.Model(base=base)))
+    flop_a_token, rate = 4 * shape.linear_parameters, matrix_rate(device)
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    print(f"{name}, torch {torch.__version__}: {rate / 1e12:.1f} TFLOP/s, {flop_a_token / 1e9:.2f} GFLOP a token", flush=True)
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+    result = {"device": name, "flop_per_second": rate, "flop_per_token": flop_a_token}
+    if given.ways:
+        result["compared"] = compared(given, base, device, flop_a_token, rate)
+    cards = given.cards if device == "cuda" else [None]
+    result["runs"] = [run(given, base, card) for card in cards]
+    too_much = {"training.tokens_per_micro_batch": 16384, "training.activation_checkpointing": "off"}
+    if device == "cuda" and cards:
+        result["too_much"] = run(given, base, cards[0], **too_much)
+    (given.work / "full_shape.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
