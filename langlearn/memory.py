@@ -174,7 +174,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     else:
         overhead = PYTHON_LIBRARIES + (EMBEDDER_AND_INDEX if step.retrieves else 0) + CPU_KERNELS[step.compute_bytes]
     # Without Falcon's own head loss the logits of all tokens exist at once.
-    chunk = min(CHUNK[step.device], tokens) if shape.falcon else tokens
+    chunk = min(step.workers * CHUNK[step.device], tokens) if shape.falcon else tokens
     return Memory(
         weights=weights_bytes(shape, step.quantization, step.compute_bytes),
         adapter=adapter * copies,

@@ -1,5 +1,7 @@
 """The predicted memory against what a real step takes: real NF4 layers, a real adapter, torch's own account."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -126,6 +128,7 @@ def test_predicted_logits_are_within_15_percent_of_a_step_that_they_fill(bases, 
     assert peak.logits > 4 * peak.activations
     assert peak.activations + peak.logits == pytest.approx(measured, rel=0.15)
     assert memory.peak(shape, step_for(dtype), 64 * tokens).logits == peak.logits, "logits come in chunks"
+    assert memory.peak(shape, replace(step_for(dtype), workers=2), 64 * tokens).logits == 2 * peak.logits
 
 
 def test_memory_grows_with_tokens_and_recomputation_saves_most_of_it():
