@@ -77,6 +77,7 @@ def falcon_7b():
 def cuda_path() -> None:
     """Have a CPU without storage do what CUDA would."""
     falcon.SCORED = None
+    lora.FRUGAL = ("cpu",)
     memory.CHUNK["cpu"] = memory.CHUNK["cuda"]
     nn.Module.to = lambda self, *_, **__: self
     torch.Tensor.item = lambda _: 0.0  # nobody knows a value

@@ -7,6 +7,9 @@ matrix kernel itself. The values are the same up to the order of rounding.
     y  = x Wᵀ + (d Aᵀ)(s B)ᵀ        d: x with some places zero (dropout, whose scale is part of s)
     ∂x = g W + (g s B) A            the second with the same places zero
     ∂A = (g s B)ᵀ d                 ∂B = s ((d Aᵀ)ᵀ g)ᵀ
+
+Where memory is short (memory.FRUGAL) d is not kept for ∂A but made again from x, which layers with the same input share,
+and from the seed of its places; and Falcon's GELU is part of the layer after it, so that its result is not kept either.
 """
 
 import math
@@ -15,9 +18,14 @@ from functools import partial
 
 import bitsandbytes as bnb
 import torch
+import torch.nn.functional as F
 from peft.tuners.lora import LoraLayer
 from torch import nn
+from transformers.activations import GELUActivation
+from transformers.models.falcon.modeling_falcon import FalconMLP
 from transformers.pytorch_utils import Conv1D
+
+from langlearn.memory import FRUGAL
 
 LINEARS = (nn.Linear, bnb.nn.Linear4bit, Conv1D)
 
@@ -30,7 +38,7 @@ _draws = _Draws()
 
 
 def draw_from(generator: torch.Generator) -> None:
-    """From now on this thread draws what is dropped from here, not from torch's generator, which all threads share."""
+    """From now on this thread draws from here what is dropped, not from torch's generator, which all threads share."""
     _draws.generator = generator
 
 
@@ -38,9 +46,11 @@ def fuse(tuned: nn.Module) -> None:
     """Let the adapted linear layers of `tuned` (a PeftModel) train this way. Base and activations keep their dtype, the
     adapter is rounded to it: no autocast, which on CUDA would compute and keep layer norms in float32. PEFT's own code runs
     where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout."""
-    for layer in tuned.modules():
-        if isinstance(layer, LoraLayer) and _is_plain(layer):
-            layer.forward = partial(_forward, layer, layer.forward)
+    for module in tuned.modules():
+        if isinstance(module, LoraLayer) and _is_plain(module):
+            module.forward = partial(_forward, module, module.forward)
+        if isinstance(module, FalconMLP) and _ends_plain(module):
+            module.forward = partial(_mlp, module, module.forward)
 
 
 def _is_plain(layer: LoraLayer) -> bool:
@@ -49,57 +59,103 @@ def _is_plain(layer: LoraLayer) -> bool:
     return type(layer.get_base_layer()) in LINEARS and not variants and not biased
 
 
+def _ends_plain(mlp: FalconMLP) -> bool:
+    last, act = mlp.dense_4h_to_h, mlp.act
+    return isinstance(last, LoraLayer) and _is_plain(last) and type(act) is GELUActivation and act.act is F.gelu
+
+
+def _adapts(layer: LoraLayer) -> bool:
+    """Whether one adapter is at work beside the base's weights."""
+    return len(layer.active_adapters) == 1 and not layer.merged and not layer.disable_adapters
+
+
 def _forward(layer: LoraLayer, plain, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
-    if len(layer.active_adapters) != 1 or layer.merged or layer.disable_adapters or args or kwargs:
+    if not _adapts(layer) or args or kwargs:
         return plain(x, *args, **kwargs)
+    if torch.is_grad_enabled():
+        return _adapted(layer, x)
+    # The base's own product: for a single token it need not unpack 4-bit weights.
     [name] = layer.active_adapters
-    base, a, b, scaling = layer.get_base_layer(), layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
-    if not torch.is_grad_enabled():  # the base's own product: for a single token it need not unpack 4-bit weights
-        return base(x) + x @ a.to(x.dtype).T @ (b * scaling).to(x.dtype).T
+    a, b = layer.lora_A[name].weight, layer.lora_B[name].weight * layer.scaling[name]
+    return layer.get_base_layer()(x) + x @ a.to(x.dtype).T @ b.to(x.dtype).T
+
+
+def _mlp(mlp: FalconMLP, plain, x: torch.Tensor) -> torch.Tensor:
+    if x.device.type not in FRUGAL or not torch.is_grad_enabled() or not _adapts(mlp.dense_4h_to_h):
+        return plain(x)
+    return _adapted(mlp.dense_4h_to_h, mlp.dense_h_to_4h(x), gelu=True)
+
+
+def _adapted(layer: LoraLayer, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+    [name] = layer.active_adapters
     dropout = layer.lora_dropout[name]
     share = dropout.p if isinstance(dropout, nn.Dropout) and dropout.training else 0.0
-    rows = _Adapted.apply(x.reshape(-1, x.shape[-1]), a, b, base, scaling, share)
+    rows = _Adapted.apply(
+        x.reshape(-1, x.shape[-1]), layer.lora_A[name].weight, layer.lora_B[name].weight, layer.get_base_layer(),
+        layer.scaling[name], share, gelu,
+    )  # fmt: skip
     return rows.view(*x.shape[:-1], -1)
 
 
 class _Adapted(torch.autograd.Function):
-    """x (rows, in) → (rows, out) in its dtype; gradients of x and of A (rank, in) and B (out, rank)."""
+    """x (rows, in) → (rows, out) in its dtype, of GELU(x) with `gelu`; gradients of x and of A (rank, in) and B (out, rank)."""
 
     @staticmethod
-    def forward(ctx, x, a, b, base, scaling: float, dropout: float):
+    def forward(ctx, x, a, b, base, scaling: float, dropout: float, gelu: bool):
         scaling /= 1 - dropout
         a, b = a.to(x.dtype), (b * scaling).to(x.dtype)
-        gone = dropped_places(x, dropout) if dropout else None
-        kept = x if gone is None else without(gone, x.clone())
+        seed = _drawn_seed() if dropout else None
+        active = F.gelu(x) if gelu else x
+        kept, gone = _dropped(active, dropout, seed)
         narrow = kept @ a.T
-        y = (x @ _weight(base, x.dtype).T).addmm_(narrow, b.T)
+        y = (active @ _weight(base, x.dtype).T).addmm_(narrow, b.T)
         if base.bias is not None:
             y += base.bias
-        ctx.save_for_backward(kept, narrow, a, b, gone)
-        ctx.base, ctx.scaling = base, scaling
+        ctx.frugal = x.device.type in FRUGAL
+        ctx.save_for_backward(*((x, None) if ctx.frugal else (kept, gone)), narrow, a, b)
+        ctx.base, ctx.scaling, ctx.dropout, ctx.seed, ctx.gelu = base, scaling, dropout, seed, gelu
         return y
 
     @staticmethod
     def backward(ctx, gradient):
-        kept, narrow, a, b, gone = ctx.saved_tensors
-        inner, of_x = gradient @ b, None
+        kept, gone, narrow, a, b = ctx.saved_tensors
+        x, inner = kept, gradient @ b
+        if ctx.frugal:
+            kept, gone = _dropped(F.gelu(x) if ctx.gelu else x, ctx.dropout, ctx.seed)
         # The narrow one first and copied: on a CPU a fifth faster than turning the wide one.
         of_a = (inner.T.contiguous() @ kept).float()
         of_b = ((narrow.T.contiguous() @ gradient).float() * ctx.scaling).T.contiguous()
+        del kept
+        of_x = None
         if ctx.needs_input_grad[0]:
             of_x = gradient @ _weight(ctx.base, gradient.dtype)
             if gone is None:
                 of_x.addmm_(inner, a)
             else:
                 of_x += without(gone, inner @ a)
-        return of_x, of_a, of_b, None, None, None
+            if ctx.gelu:
+                of_x = torch.ops.aten.gelu_backward(of_x, x)
+        return of_x, of_a, of_b, None, None, None, None
 
 
-def dropped_places(x: torch.Tensor, share: float) -> torch.Tensor:
+def _drawn_seed() -> int:
+    return int(torch.randint(2**62, (), generator=_draws.generator).item())
+
+
+def _dropped(x: torch.Tensor, share: float, seed: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(x with places zero, which these are); x itself and None where nothing is dropped."""
+    if not share:
+        return x, None
+    gone = dropped_places(x, share, seed)
+    return without(gone, x.clone()), gone
+
+
+def dropped_places(x: torch.Tensor, share: float, seed: int) -> torch.Tensor:
     """Flat indices into `x`, drawn with repetition, so many that each place is among them with this probability: a tenth of
-    the time of a draw for every place."""
+    the time of a draw for every place. The same for the same seed."""
     count = round(math.log1p(-share) / math.log1p(-1 / x.numel()))
-    return torch.randint(x.numel(), (count,), device=x.device, generator=_draws.generator)
+    generator = torch.Generator(x.device).manual_seed(seed)
+    return torch.randint(x.numel(), (count,), device=x.device, generator=generator)
 
 
 def without(places: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

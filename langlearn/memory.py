@@ -18,9 +18,10 @@ import torch
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
-CHUNK = {"cpu": 128, "cuda": 1024}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
+CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
 HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their log-softmax
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
+FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 CUDA_CONTEXT = int(0.6 * GIB)
 NCCL_BUFFERS = int(0.25 * GIB)
@@ -192,16 +193,23 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
 
 def _kept_by_layer(shape: Shape, step: Step) -> int:
     """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places)."""
-    c = step.compute_bytes
-    mask = -8 * math.log1p(-step.dropout)
-    adapted = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in _adapted(shape, step.targets))
+    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or, where memory is
+    short, the input as it is, which Falcon's first two layers share, and of its last nothing but the input of the GELU."""
+    c, adapted = step.compute_bytes, _adapted(shape, step.targets)
+    frugal, names = step.device in FRUGAL, {each.name for each in adapted}
+    mask = 0 if frugal else -8 * math.log1p(-step.dropout)
+    inputs = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in adapted) // shape.layers
+    one_input = shape.falcon and shape.norms == shape.layers and (frugal or not step.dropout)
+    if one_input and {"query_key_value", "dense_h_to_4h"} <= names:
+        inputs -= shape.hidden * c
+    if shape.falcon and frugal and "dense_4h_to_h" in names:
+        inputs -= shape.mlp_width * c
     norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
     width = shape.heads * shape.head_dim
     attention = 2 * width * c + 2 * shape.kept_kv_heads * shape.head_dim * c + 4 * shape.heads
     attention += step.scored_length * shape.heads * c
     mlp = (3 if shape.gated else 1) * shape.mlp_width * c
-    return adapted // shape.layers + norms + attention + mlp
+    return inputs + norms + attention + mlp
 
 
 def _working(shape: Shape, step: Step) -> int:

@@ -53,9 +53,9 @@ class _HeadLoss(torch.autograd.Function):
             likely = F.linear(rows, weight).log_softmax(dim=-1, dtype=torch.float32)
             total -= likely[:count].gather(1, goal).sum()
             if wanted:
-                towards = likely.exp_()
-                towards[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
-                gradient[part] = (towards.to(weight.dtype) @ weight)[:count]
+                likely.exp_()[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
+                gradient[part] = (likely.to(weight.dtype) @ weight)[:count]
+            del likely  # or it would stand beside the next
         ctx.save_for_backward(gradient)
         return total
 

@@ -78,11 +78,11 @@ def why(made, choice) -> str:
 
 @pytest.mark.parametrize("size", [11.2, 11.76, 12])
 @pytest.mark.parametrize("cards", [1, 2])
-def test_falcon_7b_stays_under_11_gib_on_12_gb_cards(size, cards):
+def test_falcon_7b_stays_under_11_gib_on_12_gb_cards_and_computes_nothing_twice(size, cards):
     card = hardware.Gpu("a 12 GB card", (8, 6), int(size * GIB), int(size * GIB))
     made = plan(computer(*[card] * cards))
     assert made.memory.total < 11 * GIB
-    assert made.recomputed_layers <= 4 and 949 <= made.tokens_per_micro_batch < 2048
+    assert not made.recomputed_layers and 1536 < made.tokens_per_micro_batch < 2560
     assert made.optimizer == "paged_adamw_8bit" and made.quantization == "nf4" and made.ranks == cards
 
 
@@ -91,7 +91,7 @@ def test_falcon_7b_stays_under_22_gib_on_24_gb_cards_and_computes_nothing_twice(
     card = hardware.Gpu("a 24 GB card", (8, 6), int(size * GIB), int(size * GIB))
     made = plan(computer(card))
     assert made.memory.total < 22 * GIB
-    assert not made.recomputed_layers and made.tokens_per_micro_batch > 2048
+    assert not made.recomputed_layers and made.tokens_per_micro_batch > 5000
 
 
 @pytest.mark.parametrize("longest", [100, 949, 1500])
@@ -110,8 +110,8 @@ def test_a_larger_card_is_never_slower(longest, batch_size):
 
 def test_only_so_many_layers_are_computed_again_as_memory_needs():
     counts = {}
-    for size in (7, 9, 10, 12):
-        card = hardware.Gpu("a card", (8, 6), size * GIB, size * GIB)
+    for size in (6.25, 7, 8, 9):
+        card = hardware.Gpu("a card", (8, 6), int(size * GIB), int(size * GIB))
         made = plan(computer(card), training__tokens_per_micro_batch=1000)
         counts[size] = made.recomputed_layers
         text = why(made, "recomputation")
@@ -119,7 +119,7 @@ def test_only_so_many_layers_are_computed_again_as_memory_needs():
         if made.recomputed_layers:
             again = replace(memory_step(made), recomputed=made.recomputed_layers - 1)
             assert memory.peak(memory.shape_of(falcon()), again, 1000).total > fitting.SAFE_SHARE * card.free
-    assert 32 > counts[7] > counts[9] > counts[10] > counts[12] == 0
+    assert 32 > counts[6.25] > counts[7] > counts[8] > counts[9] == 0
 
 
 def test_large_gpus_compute_nothing_twice_in_large_micro_batches():

@@ -5,10 +5,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import layer as lora_layer
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import FalconConfig, FalconForCausalLM, GPT2Config, GPT2LMHeadModel
 from adapters import give_a_voice
 
-from langlearn import lora, model
+from langlearn import falcon, lora, model
 from langlearn.config import Adapter, Model
 
 
@@ -56,7 +56,7 @@ def test_what_is_dropped_is_dropped_forward_and_backward(adapted):
     torch.manual_seed(5)
     found = layer(x)
     torch.manual_seed(5)
-    left = lora.without(lora.dropped_places(x, 0.3), torch.ones_like(x))
+    left = lora.without(lora.dropped_places(x, 0.3, lora._drawn_seed()), torch.ones_like(x))
     expected = x @ layer.get_base_layer().weight.T + 2 / 0.7 * (x * left) @ a.T @ b.T
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
     towards = torch.randn_like(found)
@@ -70,10 +70,54 @@ def test_what_is_dropped_is_dropped_forward_and_backward(adapted):
 def test_each_place_is_dropped_with_the_probability_asked_for(share):
     torch.manual_seed(0)
     x = torch.ones(200, 500)
-    rounds = torch.stack([lora.without(lora.dropped_places(x, share), x.clone()) for _ in range(20)])
+    rounds = torch.stack([lora.without(lora.dropped_places(x, share, seed), x.clone()) for seed in range(20)])
     assert 1 - rounds.mean().item() == pytest.approx(share, abs=0.002)
     together = (1 - rounds[:, :, 1:]) * (1 - rounds[:, :, :-1])  # neighbours are independent
     assert together.mean().item() == pytest.approx(share**2, abs=0.004)
+
+
+@pytest.mark.parametrize("recomputed", [0, 1, 2])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_where_memory_is_short_the_same_is_computed_from_less(adapted, monkeypatch, quantization, dropout, recomputed):
+    plenty, kept_of_plenty = counted(adapted(quantization, dropout=dropout, recomputed=recomputed))
+    monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
+    frugal, kept_of_frugal = counted(adapted(quantization, dropout=dropout, recomputed=recomputed))
+    for name, expected in plenty.items():
+        assert torch.allclose(frugal[name], expected, rtol=1e-4, atol=1e-6), name
+    assert recomputed == 2 or kept_of_frugal < (0.77 if dropout else 0.9) * kept_of_plenty
+
+
+def counted(tuned) -> tuple[dict, int]:
+    """(gradients, distinct bytes kept for the backward pass)."""
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        found = gradients(tuned)
+    return found, sum(storage.nbytes() for storage in kept.values())
+
+
+@pytest.mark.parametrize("activation", ["gelu_new", "relu"])
+def test_a_gelu_of_another_kind_stays_where_it_is(activation, monkeypatch):
+    monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
+    torch.manual_seed(0)
+    with falcon.quantisable():
+        base = FalconForCausalLM(FalconConfig(
+            vocab_size=100, hidden_size=64, num_hidden_layers=1, num_attention_heads=4, activation=activation
+        ))  # fmt: skip
+    tuned = model.add_adapter(base, Adapter(r=2, dropout=0.0), seed=0).train()
+    give_a_voice(tuned, std=0.3)
+    ours = gradients(tuned)
+    for layer in tuned.modules():
+        if isinstance(layer, lora.LoraLayer):
+            del layer.forward
+    tuned.zero_grad()
+    for name, expected in gradients(tuned).items():
+        assert torch.allclose(ours[name], expected, rtol=1e-4, atol=1e-6), name
 
 
 @pytest.mark.parametrize("recomputed", [1, 2])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from langlearn import config, falcon, memory, model, objective
+from langlearn import config, falcon, lora, memory, model, objective
 from langlearn.examples import Batch
 
 DEVICE = torch.device("cpu")
@@ -112,6 +112,8 @@ def test_predicted_activations_are_within_15_percent_of_a_real_step(
 ):
     if not scored:  # as on CUDA
         monkeypatch.setattr(falcon, "SCORED", None)
+        monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
+        monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
     tokens = 2048
     measured = peak_of_step(tuned(bases[256], dtype, dropout, recomputed), batch_of(tokens, length), dtype)
     step = step_for(dtype, dropout, recomputed, length if scored else 0)
@@ -136,7 +138,7 @@ def test_memory_grows_with_tokens_and_recomputation_saves_most_of_it():
     kept = memory.Step("cuda", torch.bfloat16, "nf4", "paged_adamw_8bit", 16, 0.05, None, 0, 1)
     again = memory.Step("cuda", torch.bfloat16, "nf4", "paged_adamw_8bit", 16, 0.05, None, 32, 1)
     assert memory.peak(shape, kept, 4096).activations == 2 * memory.peak(shape, kept, 2048).activations
-    assert 10 * memory.peak(shape, again, 4096).activations < memory.peak(shape, kept, 4096).activations
+    assert 8 * memory.peak(shape, again, 4096).activations < memory.peak(shape, kept, 4096).activations
     assert memory.peak(shape, kept, 1024).weights == memory.peak(shape, kept, 4096).weights
     assert memory.peak(shape, kept, 1024).allocated == memory.peak(shape, kept, 1024).total - memory.CUDA_CONTEXT
 
