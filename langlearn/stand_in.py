@@ -35,7 +35,6 @@ PARAMETERS = {"cpu": 30e6, "cuda": 500e6}  # of a stand-in: all layers of a smal
 STEPS_LOOKED_AT = 64  # for micro-batches that stand for the epoch
 # Which micro-batches are timed: places among the epoch's tokens, in order of micro-batch size.
 PLACES = (0.5, 0.25, 0.75, 0.1, 0.9, 0.4, 0.6, 0.2, 0.8, 0.3, 0.7)
-ALL_IN_ONE_STEP = 10**9
 PAD = -1
 
 
@@ -73,7 +72,8 @@ def measured(
                 uuid = torch.cuda.get_device_properties(ranks.device).uuid
                 watts = watts_drawn(f"GPU-{uuid}", lambda: stand_ins.step(largest))
             evaluation = stand_ins.evaluate(held_out) if held_out else math.nan
-            return Measured(per_token, evaluation, len(timed), watts)
+            times = sharing(plan, ranks)
+            return Measured(times * per_token, times * evaluation, len(timed), watts)
     except (RuntimeError, ValueError, UserError) as error:  # no room beside other programs, an unusual architecture
         return Measured(why=(str(error).strip().splitlines() or [type(error).__name__])[0][:200])
     finally:
@@ -81,17 +81,6 @@ def measured(
         if ranks.device.type == "cuda":  # the peak that run.json tells is the run's own
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(ranks.device)
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    """The cases of one micro-batch in a curriculum's place: `Run.step` computes them and nothing else."""
-
-    curriculum: Curriculum | None
-    cases: list[int]
-
-    def example(self, index: int, epoch: int) -> Example:
-        return self.curriculum.example(self.cases[index], 0)
 
 
 class StandIns:
@@ -102,10 +91,11 @@ class StandIns:
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
+        kind = (config, model_config, curriculum, setup)
         again = plan.recomputed_layers / self.wanted
         kinds = [(1 - again, 0), (again, self.wanted)] if len(self.layers) > 1 else [(1.0, plan.recomputed_layers)]
         self.kinds = [
-            (share, [build(replace(plan, recomputed_layers=count), config, model_config, n, setup) for n in self.layers])
+            (share, [build(replace(plan, recomputed_layers=count), n, *kind) for n in self.layers])
             for share, count in kinds if share
         ]  # fmt: skip
 
@@ -114,10 +104,11 @@ class StandIns:
         return self.kinds[0][1]
 
     def step(self, cases: list[int]) -> float:
-        """Seconds of a training step on these cases."""
+        """Seconds of a training step on these cases, which are at hand: in a run they are made while another is computed."""
+        examples = [self.curriculum.example(i, 0) for i in cases]
         for run in chain.from_iterable(runs for _, runs in self.kinds):
-            run.curriculum, run.progress = MicroBatch(self.curriculum, cases), training.Progress()
-            run.step()
+            run.progress = training.Progress()
+            run.step(lambda _: examples)
         return sum(
             share * extrapolated(self.layers, [run.progress.seconds for run in runs], self.wanted)
             for share, runs in self.kinds
@@ -188,7 +179,9 @@ def typical(batches: list[list[int]], lengths: Sequence[int]) -> tuple[list[list
     return [ordered[n] for n in dict.fromkeys(places)], ordered[-1]
 
 
-def build(plan, config: Config, model_config, layers: int, setup: training.Setup) -> training.Run:
+def build(
+    plan, layers: int, config: Config, model_config, curriculum: Curriculum, setup: training.Setup
+) -> training.Run:
     """A run of a model with so many layers of the real shapes and random weights."""
     cut = copy.deepcopy(model_config)
     cut.num_hidden_layers = layers
@@ -206,7 +199,7 @@ def build(plan, config: Config, model_config, layers: int, setup: training.Setup
         base = model.unpack(base, plan.dtype)
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
     return training.Run(
-        tuned, MicroBatch(None, [0]), [], replace(config.training, batch_size=ALL_IN_ONE_STEP), setup,
+        tuned, curriculum, [], config.training, setup,
         launch.Ranks(0, 1, 0, setup.device), TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
 
@@ -222,6 +215,12 @@ def _share_of_the_cores(plan, ranks: launch.Ranks):
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def sharing(plan, ranks: launch.Ranks) -> int:
+    """How many times as long everything takes for ranks that share a GPU, where one process times it for all of them."""
+    alone = ranks.world_size < plan.ranks and plan.hardware.gpus
+    return math.ceil(plan.ranks / len(plan.hardware.gpus)) if alone else 1
 
 
 def watts_drawn(gpu: str, work: Callable[[], object]) -> float | None:

@@ -14,7 +14,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ import torch
 
 from langlearn import checkpoint, falcon, launch, objective
 from langlearn import model as models
+from langlearn.ahead import Ahead
 from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
@@ -117,9 +118,9 @@ class Run:
             self.evaluate_and_keep_best()
         saved = time.monotonic()
         self.model.train()
-        with interruptible() as interrupted:
+        with interruptible() as interrupted, Ahead(self.examples_of, self.steps) as ahead:
             while self.progress.step < self.steps and not self.progress.stopped_early:
-                self.step()
+                self.step(ahead.take)
                 if self.progress.step % self.steps_per_epoch == 0 or self.progress.step == self.steps:
                     self.evaluate_and_keep_best()
                     self.stop_if_no_better()
@@ -140,14 +141,17 @@ class Run:
         self.model.eval()
         return self.progress
 
-    def step(self) -> None:
-        """One optimiser step, repeated with smaller micro-batches or more recomputation where memory runs out."""
+    def examples_of(self, step: int) -> list[Example]:
+        """Of all ranks together."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        steps = steps_of_epoch(len(self.curriculum.cases), self.training.batch_size, self.training.seed, epoch)
+        return [self.curriculum.example(i, epoch) for i in steps[index]]
+
+    def step(self, take: Callable[[int], list[Example]] | None = None) -> None:
+        """One optimiser step, repeated with smaller micro-batches or more recomputation where memory runs out. `take` has its
+        examples ready, by number; without it they are made now."""
         began, p = time.perf_counter(), self.progress
-        epoch, index = divmod(p.step, self.steps_per_epoch)
-        chosen = steps_of_epoch(
-            len(self.curriculum.cases), self.training.batch_size, self.training.seed, epoch
-        )[index]  # fmt: skip
-        examples = [self.curriculum.example(i, epoch) for i in chosen]
+        examples = (take or self.examples_of)(p.step)
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
             self.make_room(examples)

@@ -94,7 +94,7 @@ def test_the_steps_and_evaluations_are_those_of_the_run(epochs, situation):
     made, model_config, lesson, plan = situation(num_train_epochs=epochs, early_stopping_patience=0)
     lengths = lesson.lengths
     setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
-    built = stand_in.build(plan, made, model_config, 1, setup)
+    built = stand_in.build(plan, 1, made, model_config, lesson.curriculum, setup)
     run = training.Run(
         built.model, lesson.curriculum, lesson.held_out, made.training, setup, ALONE, TrainLog(ALONE, enabled=False),
         made.training.output, {},
@@ -171,8 +171,8 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
     made, model_config, lesson, plan = situation(batch_size=6, **settings)
     plan = replace(plan, workers=1)
     model_config, lengths = other or model_config, lesson.lengths
-    run = stand_in.build(plan, made, model_config, 1, training.setup_of(
-        plan, made.training, model_config, lengths, ALONE.device))  # fmt: skip
+    setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
+    run = stand_in.build(plan, 1, made, model_config, lesson.curriculum, setup)
     expected = []
     for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0):
         for share in shares([lesson.curriculum.example(i, 0) for i in step], ranks):
@@ -245,7 +245,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     assert plan.unpacked is (quantization == "nf4")
     plan = replace(plan, unpacked=unpacked)
     setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
-    built = stand_in.build(plan, made, model_config, 2, setup).model
+    built = stand_in.build(plan, 2, made, model_config, lesson.curriculum, setup).model
     real, real_setup = about_to_train(made, plan, lesson)
     assert setup == real_setup and setup.fill.row > setup.fill.example > 1
     assert description(built) == description(real)
@@ -272,14 +272,14 @@ def test_a_large_model_with_some_layers_computed_again_is_timed_as_both_kinds(si
         assert [model.recomputed(run.model) for run in runs] == counts
         for run, again in zip(runs, counts, strict=True):
             took = run.model.config.num_hidden_layers + again
-            monkeypatch.setattr(run, "step", lambda run=run, took=took: setattr(run.progress, "seconds", took))
+            monkeypatch.setattr(run, "step", lambda _, run=run, took=took: setattr(run.progress, "seconds", took))
     assert stand_ins.step([0]) == 0.5 * 2 + 0.5 * 4
 
 
 def test_fewer_layers_keep_everything_else(situation):
     made, model_config, lesson, plan = situation()
     setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
-    one = stand_in.build(replace(plan, unpacked=False), made, model_config, 1, setup).model
+    one = stand_in.build(replace(plan, unpacked=False), 1, made, model_config, lesson.curriculum, setup).model
     assert len(one.get_base_model().transformer.h) == 1 and model_config.num_hidden_layers == 2
     assert model.count_quantised(one) == (4, 4)
 
@@ -292,9 +292,8 @@ def test_models_that_list_their_layers_can_be_cut(situation):
                          num_key_value_heads=2, vocab_size=400)  # fmt: skip
     assert len(listed.layer_types) == 4
     setup = training.setup_of(plan, made.training, listed, lesson.lengths, ALONE.device)
-    run = stand_in.build(plan, made, listed, 2, setup)
-    run.curriculum = stand_in.MicroBatch(lesson.curriculum, [0, 1])
-    run.step()
+    run = stand_in.build(plan, 2, made, listed, lesson.curriculum, setup)
+    run.step(lambda _: [lesson.curriculum.example(i, 0) for i in (0, 1)])
     assert run.progress.tokens == sum(lesson.lengths[:2])
 
 
@@ -387,6 +386,15 @@ def test_a_plan_for_several_ranks_is_timed_on_the_cores_that_each_will_have(situ
     before = torch.get_num_threads()
     timed(made, model_config, lesson, plan)
     assert set(seen) == {3} and torch.get_num_threads() == before
+
+
+def test_ranks_that_share_a_gpu_share_its_time(situation):
+    *_, plan = situation()
+    card = hardware.Gpu("a card", (8, 6), 24 * hardware.GIB, 24 * hardware.GIB)
+    for cards, ranks, times in ((1, 1, 1), (1, 2, 2), (2, 2, 1), (2, 3, 2), (2, 4, 2), (0, 2, 1)):
+        with_cards = replace(plan, ranks=ranks, hardware=replace(plan.hardware, gpus=(card,) * cards))
+        assert stand_in.sharing(with_cards, ALONE) == times
+        assert stand_in.sharing(with_cards, launch.Ranks(0, ranks, 0, ALONE.device)) == 1, "they are timed together"
 
 
 def test_the_end_of_a_run_shows_prediction_beside_outcome():

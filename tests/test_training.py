@@ -87,8 +87,8 @@ def test_workers_end_with_the_same_adapter_to_the_bit_however_they_take_turns(ma
 def test_what_is_dropped_depends_on_the_step_and_the_worker_alone(make_run, workers, monkeypatch):
     drawn, real = [], lora.dropped_places
 
-    def draw(x, share):
-        places, generator = real(x, share), lora._draws.generator or torch.default_generator
+    def draw(x, share, seed):
+        places, generator = real(x, share, seed), lora._draws.generator or torch.default_generator
         drawn.append((generator.initial_seed(), *places[:20].tolist()))
         return places
 
