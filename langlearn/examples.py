@@ -119,15 +119,17 @@ def shares(examples: Sequence[Example], ranks: int) -> list[list[Example]]:
 
 @dataclass(frozen=True)
 class Fill:
-    """Multiples of tokens to which packed examples, and then whole rows, are filled up. Where a kernel is prepared for each
-    shape, as on CPUs, few shapes save a quarter of the time and half the memory."""
+    """Multiples of tokens to which packed examples, and then whole rows, are filled up; padded ones alike, to the first.
+    Where a kernel is prepared for each shape, as on CPUs, few shapes save a quarter of the time and half the memory."""
 
     example: int = 1
     row: int = 1
 
     @classmethod
-    def of(cls, lengths: Sequence[int], budget: int, most: float = 0.04) -> "Fill":
-        """For examples of these lengths in rows of this budget: powers of two that add at most this share on average, each."""
+    def of(cls, lengths: Sequence[int], budget: int, packed: bool = True) -> "Fill":
+        """For examples of these lengths in rows of this budget: powers of two that add at most 4 % on average, each; 12 % to
+        padded ones, whose shapes are two numbers."""
+        most = 0.04 if packed else 0.12
         mean = sum(lengths) / max(1, len(lengths))
         return cls(*(1 << max(0, int(2 * most * size).bit_length() - 1) for size in (mean, max(mean, budget))))
 
@@ -160,7 +162,7 @@ def micro_batches(
                 left = rest[number:]
                 break
         rest = left
-        yield _packed(taken, pad_id, fill) if packed else _padded(taken, pad_id)
+        yield _packed(taken, pad_id, fill) if packed else _padded(taken, pad_id, fill)
 
 
 def _fits(examples: list[Example], budget: int, packed: bool, count: int | None, multiple: int) -> bool:
@@ -188,11 +190,11 @@ def _packed(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
     )
 
 
-def _padded(examples: list[Example], pad_id: int) -> Batch:
-    width = max(len(e.input_ids) for e in examples)
+def _padded(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
+    width = _up(max(len(e.input_ids) for e in examples), fill.example)
 
-    def rows(values, fill):
-        return torch.tensor([[*v, *[fill] * (width - len(v))] for v in values])
+    def rows(values, padding):
+        return torch.tensor([[*v, *[padding] * (width - len(v))] for v in values])
 
     return Batch(
         input_ids=rows([e.input_ids for e in examples], pad_id),

@@ -30,6 +30,8 @@ PYTHON_LIBRARIES = int(0.5 * GIB)
 EMBEDDER_AND_INDEX = int(0.43 * GIB)  # loaded to find the cases that prompts hold
 CPU_KERNELS = {2: int(0.25 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, 0.7 MiB a shape, and gaps
 
+PADDED_KERNELS = {2: int(0.13 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -174,6 +176,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
         overhead = PYTHON_LIBRARIES + (EMBEDDER_AND_INDEX if step.retrieves else 0) + CPU_KERNELS[step.compute_bytes]
+        overhead += 0 if shape.falcon else PADDED_KERNELS[step.compute_bytes]
     # Without Falcon's own head loss the logits of all tokens exist at once.
     chunk = min(step.workers * CHUNK[step.device], tokens) if shape.falcon else tokens
     return Memory(

@@ -67,14 +67,15 @@ class Setup:
 
 def setup_of(plan, training: Training, model_config, lengths: Sequence[int], device: torch.device) -> Setup:
     """How examples of these token `lengths` are computed under the plan; `model_config` is transformers'."""
+    packed = falcon.attention_for(model_config) == falcon.FUSED
     return Setup(
         device=device,
         dtype=plan.dtype,
-        packed=falcon.attention_for(model_config) == falcon.FUSED,
+        packed=packed,
         tokens_per_micro_batch=plan.tokens_per_micro_batch,
         optimizer=plan.optimizer,
         cases_per_micro_batch=training.per_device_train_batch_size,
-        fill=Fill.of(lengths, plan.tokens_per_micro_batch) if plan.device == "cpu" else Fill(),
+        fill=Fill.of(lengths, plan.tokens_per_micro_batch, packed) if plan.device == "cpu" else Fill(),
         workers=plan.workers,
     )
 

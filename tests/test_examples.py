@@ -106,6 +106,19 @@ def test_filled_batches_stay_within_the_budget_and_count_real_tokens(encoder):
     assert sum((b.labels != IGNORE).sum().item() for b in batches) == sum(e.supervised for e in examples)
 
 
+def test_padded_batches_have_few_widths_where_shapes_cost(encoder):
+    examples = [Example((1,) * n, n // 2) for n in random.Random(0).choices(range(80, 200), k=300)]
+    fill = Fill.of([len(e.input_ids) for e in examples], 1024, packed=False)
+    plain, filled = (list(micro_batches(examples, 1024, False, 0, fill=f)) for f in (Fill(), fill))
+    widths = [b.input_ids.shape[1] for b in filled]
+    assert len(set(widths)) < 6 < len({b.input_ids.shape[1] for b in plain}) and all(w % fill.example == 0 for w in widths)
+    assert all(b.input_ids.numel() <= 1024 for b in filled)
+    for name in ("tokens", "supervised"):
+        assert sum(getattr(b, name) for b in filled) == sum(getattr(b, name) for b in plain)
+    assert sum(b.attention_mask.sum().item() for b in filled) == sum(b.tokens for b in filled)
+    assert sum(b.input_ids.numel() for b in filled) < 1.2 * sum(b.tokens for b in filled)
+
+
 def test_a_fixed_count_of_cases_a_micro_batch_is_kept(encoder):
     examples = [encoder.example(case(n)) for n in range(5)]
     assert [len(b.lengths) for b in micro_batches(examples, 10**6, True, 0, count=2)] == [2, 2, 1]
