@@ -16,6 +16,7 @@ A packed batch holds whole examples end to end in one row, with no padding at al
 """
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -30,7 +31,8 @@ from transformers.models.falcon.modeling_falcon import FalconAttention, apply_ro
 
 FUSED = "falcon_fused"
 SCORED = ("cpu", torch.bfloat16)  # where packed rows keep the scores of all heads, from one product
-MOST_SCORED = 1024  # tokens of an example; the scores of longer ones leave the cache
+MOST_SCORED = 2048  # tokens of an example; the scores of longer ones take more memory than all else
+BLOCK = 192  # positions whose scores are computed at once, with the keys up to the last of them and no others
 LINEARS_PER_LAYER = 4
 LINEAR_NAMES = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 
@@ -107,7 +109,7 @@ class FusedFalconAttention(FalconAttention):
         if lengths is not None and batch == 1 and self.multi_query and not self.new_decoder_architecture:
             query, key, value = _Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
             if (fused.device.type, fused.dtype) == SCORED and max(lengths) <= MOST_SCORED:
-                return self.dense(_attend_row(query, key, value, lengths)[None]), None
+                return self.dense(_Attended.apply(query, key, value, lengths)[None]), None
             query, key, value = query.transpose(0, 1)[None], key[None, None], value[None, None]
         else:
             query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
@@ -159,16 +161,53 @@ def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, out: torch.Tens
     out[..., half:].addcmul_(x[..., :half], sin[..., half:])
 
 
-def _attend_row(query, key, value, lengths: list[int]) -> torch.Tensor:
-    """softmax(q kᵀ / √d) v of each of the examples end to end, each position on itself and before: (length, heads, d) and
-    (length, d) → (length, heads x d). One product of all heads with the one key: on a CPU in bfloat16 3 times as fast as
-    torch's fused kernel at length 150, which misses the matrix unit."""
-    size, rows = query.shape[-1], []
-    for q, k, v in zip(query.split(lengths), (key * size**-0.5).split(lengths), value.split(lengths), strict=True):
-        length, heads, _ = q.shape
-        scores = (q.reshape(length * heads, size) @ k.T).view(length, heads, length).add_(_later(length)[:, None])
-        rows.append((scores.softmax(dim=-1).view(length * heads, length) @ v).view(length, heads * size))
-    return torch.cat(rows)
+class _Attended(torch.autograd.Function):
+    """softmax(q kᵀ / √d) v of each of the examples end to end, each position on itself and before: (length, heads, d),
+    (length, d) and (length, d) → (length, heads x d). One product of a block of positions, all heads, with the one key: on
+    a CPU in bfloat16 faster than torch's fused kernel, which misses the matrix unit."""
+
+    @staticmethod
+    def forward(ctx, query, key, value, lengths: list[int]):
+        _, heads, size = query.shape
+        key, out, kept = key * size**-0.5, torch.empty_like(query), []
+        for first, start, end in _blocks(lengths):
+            rows, keys = (end - start) * heads, end - first
+            scores = query[start:end].reshape(rows, size) @ key[first:end].T
+            scores.view(end - start, heads, keys)[..., start - first :] += _later(end - start)[:, None]
+            kept.append(scores.softmax(dim=-1))
+            torch.mm(kept[-1], value[first:end], out=out[start:end].view(rows, size))
+        ctx.save_for_backward(query, key, value, *kept)
+        ctx.lengths = lengths
+        return out.flatten(1)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        query, key, value, *kept = ctx.saved_tensors
+        _, heads, size = query.shape
+        of_query, of_key, of_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
+        for (first, start, end), shares in zip(_blocks(ctx.lengths), kept, strict=True):
+            rows = (end - start) * heads
+            towards = gradient[start:end].reshape(rows, size)
+            of_value[first:end].addmm_(shares.T, towards)
+            scores = torch._softmax_backward_data(towards @ value[first:end].T, shares, -1, shares.dtype)
+            torch.mm(scores, key[first:end], out=of_query[start:end].view(rows, size))
+            of_key[first:end].addmm_(scores.T, query[start:end].reshape(rows, size))
+        return of_query, of_key.mul_(size**-0.5), of_value, None
+
+
+def _blocks(lengths: list[int]) -> Iterator[tuple[int, int, int]]:
+    """(first position of its example, start, end) of each block of positions, all counted from the start of the row."""
+    first = 0
+    for length in lengths:
+        size = -(-length // max(1, round(length / BLOCK)))
+        for start in range(first, first + length, size):
+            yield first, start, min(first + length, start + size)
+        first += length
+
+
+def scores_kept(length: int) -> int:
+    """For how many keys a position of an example of this length keeps its scores for the backward pass, on average."""
+    return round(sum((end - start) * end for _, start, end in _blocks([length])) / length)
 
 
 def causal_attention(query, key, value):

@@ -97,8 +97,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
-        scored_length=load.usual if scored else 0, retrieves=bool(config.training.retrieval_share and config.answering.k),
-        workers=workers,
+        scored_length=falcon.scores_kept(load.usual) if scored else 0,
+        retrieves=bool(config.training.retrieval_share and config.answering.k), workers=workers,
     )  # fmt: skip
     step, tokens, step_why = fit(config, shape, step, load, room)
     if step.recomputed and workers > 1:  # one worker needs less, and may need no recomputation

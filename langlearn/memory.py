@@ -94,8 +94,8 @@ class Memory:
 @dataclass(frozen=True)
 class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
-    linears with an adapter, None for all of them; `scored_length` is the length of examples whose attention scores are kept
-    whole, 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases; `workers` compute side by
+    linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
+    (`falcon.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases; `workers` compute side by
     side, and each has gradients of its own."""
 
     device: str

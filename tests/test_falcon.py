@@ -119,8 +119,11 @@ def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
     torch.testing.assert_close(ours_, theirs)
 
 
-def test_a_row_on_a_cpu_attends_as_its_examples_do_alone():
+@pytest.mark.parametrize("block", [falcon.BLOCK, 16, 3])
+def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
+    monkeypatch.setattr(falcon, "BLOCK", block)
     lengths, size = [7, 1, 40], 16
+    assert len(list(falcon._blocks(lengths))) == {16: 4, 3: 13}.get(block, 3)
     query = torch.randn(48, 4, size, dtype=torch.float64, requires_grad=True)
     key, value = (torch.randn(48, size, dtype=torch.float64, requires_grad=True) for _ in range(2))
     expected = torch.cat([
@@ -129,11 +132,20 @@ def test_a_row_on_a_cpu_attends_as_its_examples_do_alone():
         ).transpose(0, 1).flatten(1)
         for q, k, v in zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
     ])  # fmt: skip
-    found = falcon._attend_row(query, key, value, lengths)
+    found = falcon._Attended.apply(query, key, value, lengths)
     torch.testing.assert_close(found, expected)
     towards = torch.randn_like(expected)
     for one, other in zip(*(torch.autograd.grad(x, (query, key, value), towards) for x in (found, expected)), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_no_scores_are_computed_for_keys_behind_a_block():
+    for length in (1, 100, 191, 192, 288, 700, 1024):
+        blocks = list(falcon._blocks([13, length]))
+        assert blocks[0] == (0, 0, 13) and blocks[1][1] == 13 and blocks[-1][2] == 13 + length
+        assert all(end - start <= 1.5 * falcon.BLOCK for _, start, end in blocks)
+        assert all(end == start for (_, _, end), (_, start, _) in zip(blocks, blocks[1:], strict=False))
+    assert falcon.scores_kept(100) == 100 and falcon.scores_kept(4 * falcon.BLOCK) == 5 / 8 * 4 * falcon.BLOCK
 
 
 @pytest.mark.parametrize("kind", ["multi-query", "multi-head", "grouped"])

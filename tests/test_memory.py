@@ -116,7 +116,7 @@ def test_predicted_activations_are_within_15_percent_of_a_real_step(
         monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
     tokens = 2048
     measured = peak_of_step(tuned(bases[256], dtype, dropout, recomputed), batch_of(tokens, length), dtype)
-    step = step_for(dtype, dropout, recomputed, length if scored else 0)
+    step = step_for(dtype, dropout, recomputed, falcon.scores_kept(length) if scored else 0)
     peak = memory.peak(memory.shape_of(falcon_config()), step, tokens)
     assert peak.activations + max(peak.logits, peak.working_set) == pytest.approx(measured, rel=0.15)
 
