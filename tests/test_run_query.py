@@ -279,17 +279,16 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self.screen, keys.encode())
 
-    def read_until(self, text: str, seconds: float = 120) -> str:
+    def read_until(self, pattern: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
-        while text not in self.unread and time.monotonic() < end:
+        while not (found := re.search(pattern, self.unread)) and time.monotonic() < end:
             if select.select([self.screen], [], [], 1)[0]:
                 piece = os.read(self.screen, 65536).decode(errors="replace")
                 if "\x1b[6n" in piece:
                     self.type("\x1b[1;1R")  # where is the cursor? In the first row.
                 self.unread += piece
-        before, found, self.unread = self.unread.partition(text)
-        assert found, f"no {text!r} in {before[-500:]!r}"
-        return before
+        assert found, f"no {pattern!r} in {self.unread[-500:]!r}"
+        self.unread = self.unread[found.end() :]
 
     def exit_code(self) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
@@ -316,10 +315,9 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer
     terminal.read_until("ask>")
     terminal.type("twisted ankle\r")
     terminal.read_until("alone")
-    terminal.read_until("\r\n")
-    terminal.read_until(" ")
+    terminal.read_until("[^\x1b]{200}")  # words of the answer: a prompt would be drawn with escapes, and take Ctrl-C for a key
     terminal.type("\x03")
-    terminal.read_until("Stopped.")
+    terminal.read_until("Stopped")
     terminal.read_until("ask>")
     terminal.type("/k\r")
     terminal.read_until("k is 3")
