@@ -17,6 +17,7 @@ WORK/full_shape.json.
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -100,7 +101,7 @@ def run(given, base: str, card: int | None, **more) -> dict:
     shutil.rmtree(logs, ignore_errors=True)
     command = [sys.executable, __file__, "--run", str(card or 0), "--peaks", str(peaks), "--", "--fresh"]
     command += [text for key, value in settings.items() for text in (f"--{key}", str(value))]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"LANG_LEARN_RANKS": "1"})
     if done.returncode:
         print(f"{name}: ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return {}
