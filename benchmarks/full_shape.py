@@ -7,7 +7,7 @@ their plans say.
 1. The rate of bf16 products of 8192 x 8192 matrices.
 2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses, and which share of
    the rate the faster one reaches (4 FLOP a token for each weight of the layers: forward, and gradients of the inputs).
-3. For each of --cards (GB) a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
+3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
    this GPU for one: memory planned and taken, by steps, evaluations and checkpoints; time predicted and taken.
 4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
 
@@ -26,18 +26,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from memory_trace import CARDS, GIB, falcon_7b  # it puts langlearn on the path
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-GIB = 2**30
-CONTEXT = 0.6  # GiB that a CUDA context takes beside what torch allocates
-SOLD, IN_USE = 0.98, 0.16  # a 12 GB card has 11.76 GiB, of which a driver keeps 0.16
 CASES_A_STEP = 16  # of the falcon-7b profile
 
 
 def make_base(folder: Path, tokenizer: Path, device: str) -> None:
     """Falcon-7B's shape with random weights."""
     import torch
-    from transformers import FalconConfig, FalconForCausalLM
+    from transformers import FalconForCausalLM
 
     part = folder.with_name(folder.name + ".part")
     part.mkdir(exist_ok=True)
@@ -46,10 +44,7 @@ def make_base(folder: Path, tokenizer: Path, device: str) -> None:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
-        base = FalconForCausalLM(FalconConfig(
-            vocab_size=65024, hidden_size=4544, num_hidden_layers=32, num_attention_heads=71, multi_query=True,
-            parallel_attn=True, new_decoder_architecture=False, bias=False, alibi=False, bos_token_id=11, eos_token_id=11,
-        ))  # fmt: skip
+        base = FalconForCausalLM(falcon_7b())
     torch.set_default_dtype(torch.float32)
     base.save_pretrained(part, max_shard_size="4GB")
     part.rename(folder)
@@ -87,9 +82,9 @@ def compared(given, base: str, device: str, flop_a_token: float, rate: float) ->
     return found
 
 
-def run(given, base: str, card: int | None, **more) -> dict:
-    """What a run of medical_diagnosis_gpu.py planned and took, as on a card of so many GB."""
-    name = f"{card} GB" if card else "this machine"
+def run(given, base: str, card: str, **more) -> dict:
+    """What a run of medical_diagnosis_gpu.py planned and took, as on this of memory_trace's CARDS; "" for no cap."""
+    name = card or "this machine"
     output, logs = given.work / name.replace(" ", "_"), given.work / "logs" / name.replace(" ", "_")
     settings = {
         "profile": "falcon-7b", "model.base": base, "data.cases": given.cases, "training.output": output,
@@ -99,7 +94,7 @@ def run(given, base: str, card: int | None, **more) -> dict:
     }  # fmt: skip
     peaks = given.work / "peaks.json"
     shutil.rmtree(logs, ignore_errors=True)
-    command = [sys.executable, __file__, "--run", str(card or 0), "--peaks", str(peaks), "--", "--fresh"]
+    command = [sys.executable, __file__, "--run", card, "--peaks", str(peaks), "--", "--fresh"]
     command += [text for key, value in settings.items() for text in (f"--{key}", str(value))]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"LANG_LEARN_RANKS": "1"})
     if done.returncode:
@@ -122,25 +117,24 @@ def run(given, base: str, card: int | None, **more) -> dict:
     }
 
 
-def run_as(card: int, peaks: Path, argv: list[str]) -> None:
+def run_as(card: str, peaks: Path, argv: list[str]) -> None:
     """medical_diagnosis_gpu.py in this process, with what each part of it allocated at most."""
     import torch
 
-    from langlearn import hardware, training
+    from langlearn import hardware, memory, training
 
     found: dict[str, int] = {}
     if torch.cuda.is_available():
         for name in ("step", "evaluate", "save"):
             setattr(training.Run, name, watched(name, getattr(training.Run, name), found))
     if card:
-        total = int(card * SOLD * GIB)
-        free, here = total - int(IN_USE * GIB), torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction((free - CONTEXT * GIB) / here)
+        total, free, here = CARDS[card].total, CARDS[card].free, torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction((free - memory.CUDA_CONTEXT) / here)
         describe = hardware.describe
 
         def as_card():
             machine = describe()
-            gpu = replace(machine.gpus[0], name=f"{machine.gpus[0].name} as {card} GB", total=total, free=free)
+            gpu = replace(machine.gpus[0], name=f"{machine.gpus[0].name} as {card}", total=total, free=free)
             return replace(machine, gpus=(gpu,))
 
         hardware.describe = as_card
@@ -169,11 +163,11 @@ def main() -> None:
     parser.add_argument("--cases")
     parser.add_argument("--base", help="a folder or a name that load_tokenizer.py has cached")
     parser.add_argument("--tokenizer", type=Path, help="without --base: the folder of a tokenizer")
-    parser.add_argument("--cards", type=int, nargs="*", default=[12, 24], help="GB")
+    parser.add_argument("--cards", nargs="*", default=["12 GB", "24 GB"], choices=list(CARDS))
     parser.add_argument("--ways", nargs="*", default=["old", "ours"])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0, help="training time of each way that is compared")
-    parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--peaks", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -205,7 +199,7 @@ def main() -> None:
     result = {"device": name, "flop_per_second": rate, "flop_per_token": flop_a_token}
     if given.ways:
         result["compared"] = compared(given, base, device, flop_a_token, rate)
-    cards = given.cards if device == "cuda" else [None]
+    cards = given.cards if device == "cuda" else [""]
     result["runs"] = [run(given, base, card) for card in cards]
     too_much = {"training.tokens_per_micro_batch": 16384, "training.activation_checkpointing": "off"}
     if device == "cuda" and cards:

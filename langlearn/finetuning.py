@@ -12,7 +12,8 @@ from langlearn import checkpoint, generation, launch, model, pace, prompts, reco
 from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
 from langlearn.examples import Curriculum, Encoder, Example
-from langlearn.training import Run, peak_memory, setup_of
+from langlearn.machine import peak_memory
+from langlearn.training import Run, setup_of
 from langlearn.trainlog import TrainLog, clock
 
 NEIGHBOURS = 12  # retrieved per training case; distractors are drawn from those of other conditions

@@ -1,14 +1,13 @@
 """How many tokens a device computes at once, and how many layers it computes again: of what fits, the fastest."""
 
 import math
-import os
 import statistics
 from dataclasses import dataclass, replace
 
 from langlearn import memory
 from langlearn.config import Config
 from langlearn.errors import UserError
-from langlearn.machine import GIB, Hardware, in_gib
+from langlearn.machine import GIB, Hardware, in_gib, ranks_here, ranks_on_a_gpu
 
 SAFE_SHARE = 0.91  # of free memory; the rest is for fragments, and for what the count misses
 SMALLEST, LARGEST, LARGEST_ON_CPU = 256, 16384, 2048  # tokens computed at once
@@ -82,10 +81,9 @@ class Room:
 
 
 def room_of(hardware: Hardware, ranks: int) -> Room:
-    here = int(os.environ.get("LOCAL_WORLD_SIZE") or ranks)
+    here = ranks_here(ranks)
     if hardware.gpus:
-        smallest = min(hardware.gpus, key=lambda gpu: gpu.free)
-        sharing = math.ceil(here / len(hardware.gpus))
+        smallest, sharing = min(hardware.gpus, key=lambda gpu: gpu.free), ranks_on_a_gpu(hardware, ranks)
         where = "on the GPU" if here == 1 else "on each GPU" if sharing == 1 else "for each rank"
         return Room(smallest.free // sharing, where, smallest.name, LARGEST)
     return Room(hardware.memory_free // here, "here" if here == 1 else "for each rank", "this machine", LARGEST_ON_CPU)

@@ -1,10 +1,12 @@
 """What this machine is: GPUs, cores, memory, and what torch can do with them."""
 
 import ctypes
+import math
 import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -96,6 +98,16 @@ def rank_count(hardware: Hardware) -> int:
     if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"LANG_LEARN_RANKS is '{asked}': it must be a whole number, 1 or more")
     return int(asked)
+
+
+def ranks_here(ranks: int) -> int:
+    """Of so many ranks those on this host."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or ranks)
+
+
+def ranks_on_a_gpu(hardware: Hardware, ranks: int) -> int:
+    """Of so many ranks those that share each of the GPUs."""
+    return math.ceil(ranks_here(ranks) / len(hardware.gpus))
 
 
 def runs_on(gpu: Gpu, arches: tuple[str, ...]) -> bool:
@@ -191,6 +203,17 @@ def container_cores(groups: list[Path]) -> int:
         if quota.isdecimal():
             cores = min(cores, max(1, int(quota) // int(period)))
     return cores
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most this process allocated on the GPU, or the most it held in memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def keep_freed_memory() -> None:

@@ -26,6 +26,7 @@ from langlearn import falcon, launch, memory, model, training
 from langlearn.config import Config
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
+from langlearn.machine import ranks_on_a_gpu
 from langlearn.trainlog import TrainLog
 
 SECONDS, LEAST = 5.0, 3  # no further micro-batch is timed after so long, nor fewer than so many
@@ -220,7 +221,7 @@ def _share_of_the_cores(plan, ranks: launch.Ranks):
 def sharing(plan, ranks: launch.Ranks) -> int:
     """How many times as long everything takes for ranks that share a GPU, where one process times it for all of them."""
     alone = ranks.world_size < plan.ranks and plan.hardware.gpus
-    return math.ceil(plan.ranks / len(plan.hardware.gpus)) if alone else 1
+    return ranks_on_a_gpu(plan.hardware, plan.ranks) if alone else 1
 
 
 def watts_drawn(gpu: str, work: Callable[[], object]) -> float | None:

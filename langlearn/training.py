@@ -12,14 +12,12 @@ and an interrupted run continues exactly.
 
 import math
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import psutil
 import torch
 
 from langlearn import checkpoint, falcon, launch, objective
@@ -28,7 +26,7 @@ from langlearn.ahead import Ahead
 from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
-from langlearn.machine import keep_freed_memory
+from langlearn.machine import keep_freed_memory, peak_memory
 from langlearn.side_by_side import SideBySide
 from langlearn.trainlog import TrainLog, clock
 
@@ -348,17 +346,6 @@ def refuse_other_run(found: dict, mine: dict, folder: Path) -> None:
                 f"{folder} holds an interrupted run with {key} {found.get(key)!r}, now it is {mine.get(key)!r}\n"
                 "set it back to resume that run, or pass --fresh to drop it and start anew"
             )
-
-
-def peak_memory(device: torch.device) -> int:
-    """Bytes: the most this process allocated on the GPU, or the most it held in memory on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
-        return psutil.Process().memory_info().peak_wset
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 @contextmanager

@@ -317,7 +317,7 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer
     terminal.read_until("alone")
     terminal.read_until("[^\x1b]{200}")  # words of the answer: a prompt would be drawn with escapes, and take Ctrl-C for a key
     terminal.type("\x03")
-    terminal.read_until("Stopped")
+    terminal.read_until(r"Stopped\.")
     terminal.read_until("ask>")
     terminal.type("/k\r")
     terminal.read_until("k is 3")
