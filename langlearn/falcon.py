@@ -32,7 +32,7 @@ from transformers.models.falcon.modeling_falcon import FalconAttention, apply_ro
 FUSED = "falcon_fused"
 SCORED = ("cpu", torch.bfloat16)  # where packed rows keep the scores of all heads, from one product
 MOST_SCORED = 2048  # tokens of an example; the scores of longer ones take more memory than all else
-BLOCK = 192  # positions whose scores are computed at once, with the keys up to the last of them and no others
+BLOCK = 128  # positions whose scores are computed at once, with the keys up to the last of them and no others
 LINEARS_PER_LAYER = 4
 LINEAR_NAMES = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
 
@@ -196,12 +196,14 @@ class _Attended(torch.autograd.Function):
 
 
 def _blocks(lengths: list[int]) -> Iterator[tuple[int, int, int]]:
-    """(first position of its example, start, end) of each block of positions, all counted from the start of the row."""
+    """(first position of its example, start, end) of each block of positions, all counted from the start of the row. Only the
+    last of an example has a size of its own, half to one and a half blocks: so the kernels of the others serve all."""
     first = 0
     for length in lengths:
-        size = -(-length // max(1, round(length / BLOCK)))
-        for start in range(first, first + length, size):
-            yield first, start, min(first + length, start + size)
+        full = max(1, round(length / BLOCK)) - 1
+        for number in range(full):
+            yield first, first + number * BLOCK, first + (number + 1) * BLOCK
+        yield first, first + full * BLOCK, first + length
         first += length
 
 

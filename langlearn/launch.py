@@ -51,9 +51,6 @@ class Ranks:
 def relaunch_if_needed(hardware: Hardware) -> None:
     """Where several ranks are wanted and this process is none of them: run this very command once for each, wait, and
     exit as they did. Otherwise return."""
-    # oneDNN keeps a kernel for each of the last 1,024 shapes, gigabytes where batches bring many; 256 hold those of one
-    # batch. Must be set before its first use.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     count = rank_count(hardware)
     if count == 1 or "RANK" in os.environ:
         return

@@ -123,7 +123,7 @@ def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
 def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
     monkeypatch.setattr(falcon, "BLOCK", block)
     lengths, size = [7, 1, 40], 16
-    assert len(list(falcon._blocks(lengths))) == {16: 4, 3: 13}.get(block, 3)
+    assert len(list(falcon._blocks(lengths))) == {16: 4, 3: 16}.get(block, 3)
     query = torch.randn(48, 4, size, dtype=torch.float64, requires_grad=True)
     key, value = (torch.randn(48, size, dtype=torch.float64, requires_grad=True) for _ in range(2))
     expected = torch.cat([
@@ -146,6 +146,14 @@ def test_no_scores_are_computed_for_keys_behind_a_block():
         assert all(end - start <= 1.5 * falcon.BLOCK for _, start, end in blocks)
         assert all(end == start for (_, _, end), (_, start, _) in zip(blocks, blocks[1:], strict=False))
     assert falcon.scores_kept(100) == 100 and falcon.scores_kept(4 * falcon.BLOCK) == 5 / 8 * 4 * falcon.BLOCK
+
+
+def test_examples_of_all_lengths_share_the_shapes_of_their_blocks_but_for_the_last():
+    """A CPU prepares a kernel for each shape: of equal blocks, each length would bring shapes of its own."""
+    shapes = [[(end - start, end) for _, start, end in falcon._blocks([length])] for length in range(16, 1025, 16)]
+    full = shapes[-1][:-1]
+    assert full == [(falcon.BLOCK, n * falcon.BLOCK) for n in range(1, 1024 // falcon.BLOCK)]
+    assert all(blocks[:-1] == full[: len(blocks) - 1] for blocks in shapes)
 
 
 @pytest.mark.parametrize("kind", ["multi-query", "multi-head", "grouped"])
