@@ -28,7 +28,7 @@ NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
 PYTHON_LIBRARIES = int(0.5 * GIB)
 EMBEDDER_AND_INDEX = int(0.43 * GIB)  # loaded to find the cases that prompts hold
-CPU_KERNELS = {2: int(0.25 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, 0.7 MiB a shape, and gaps
+CPU_KERNELS = {2: int(0.15 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, 0.7 MiB a shape, and gaps
 PADDED_KERNELS = {2: int(0.13 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
 
 
