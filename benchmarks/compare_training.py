@@ -42,7 +42,8 @@ from other_trainers import ALPHA, RANK, RATE, llamafactory, litgpt, synchronize,
 
 
 def load(base: str, device: str, attention: str):
-    """The base in NF4 with its adapter, both under an `attention` of transformers' and the adapter's layers PEFT's own."""
+    """The base in NF4 with its adapter, both under an `attention` of transformers' and
+    the adapter's layers PEFT's own."""
     import torch
 
     from langlearn import config, falcon, lora, model
@@ -125,7 +126,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     training.learning_rate = lambda *_: RATE
     run = training.Run(
         tuned, examples.Curriculum(cases, [], encoder, settings.training, 0), [], settings.training, setup,
-        launch.Ranks(0, 1, 0, torch.device(device)), trainlog.TrainLog(Path(), enabled=False), Path(), {},
+        launch.alone(torch.device(device)), trainlog.TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
     began = time.perf_counter()
     while run.progress.step < run.steps and time.perf_counter() - began < seconds:
@@ -146,9 +147,9 @@ def trl(base: str, path: str, seconds: float, device: str):
     settings = SFTConfig(
         output_dir=str(Path(base).resolve() / "unused"), per_device_train_batch_size=8, num_train_epochs=1,
         learning_rate=RATE, lr_scheduler_type="constant", max_length=512, packing=False, completion_only_loss=True,
-        train_sampling_strategy="group_by_length", bf16=True, use_cpu=device == "cpu", logging_steps=1, save_strategy="no",
-        report_to=[], seed=0, disable_tqdm=True, dataloader_num_workers=0, eos_token=tokenizer.eos_token,
-        gradient_checkpointing=False,
+        train_sampling_strategy="group_by_length", bf16=True, use_cpu=device == "cpu", logging_steps=1,
+        save_strategy="no", report_to=[], seed=0, disable_tqdm=True, dataloader_num_workers=0,
+        eos_token=tokenizer.eos_token, gradient_checkpointing=False,
     )  # fmt: skip
     trainer = SFTTrainer(
         model=tuned, args=settings, train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
@@ -192,7 +193,11 @@ def take_turn(python: str, way: str, base: str, cases: str, args) -> list:
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     if done.returncode or len(rows) < 3:
-        why = (done.stderr.strip().splitlines() or ["no output"])[-1] if done.returncode else "too few steps: more --seconds"
+        why = (
+            (done.stderr.strip().splitlines() or ["no output"])[-1]
+            if done.returncode
+            else "too few steps: more --seconds"
+        )
         print(f"{way}: did not run: {why}")
         return []
     return rows
@@ -206,7 +211,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--record", type=Path, metavar="FILE", help="JSON: each way's speeds, and the loss of every step")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="JSON: each way's speeds, and the loss of every step"
+    )
     for way in OTHERS:
         parser.add_argument(f"--{way}", metavar="PYTHON", help=f"the python of an environment that has {way}")
     parser.add_argument("--turn", choices=list(WAYS), help=argparse.SUPPRESS)

@@ -1,4 +1,5 @@
-"""What a step of Falcon-7B at full shape allocates at most, beside what the plan says; no GPU and no weights are needed.
+"""What a step of Falcon-7B at full shape allocates at most, beside what the plan says;
+no GPU and no weights are needed.
 
     python benchmarks/memory_trace.py
 
@@ -112,8 +113,8 @@ def quantised(base) -> None:
 
 
 def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
-    """Bytes allocated at most by (forward and backward pass of the fullest micro-batch of an epoch, its evaluation), adapter
-    included."""
+    """Bytes allocated at most by (forward and backward pass of the fullest micro-batch of an epoch, its
+    evaluation), adapter included."""
     torch.set_default_dtype(plan.dtype)
     with falcon.quantisable():
         from transformers import FalconForCausalLM
@@ -127,7 +128,7 @@ def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
     setup = training.setup_of(plan, settings.training, shape, LENGTHS, torch.device("cpu"))
     run = training.Run(
         tuned, SimpleNamespace(cases=LENGTHS), [], settings.training, replace(setup, optimizer="adamw"),
-        launch.Ranks(0, 1, 0, torch.device("cpu")), trainlog.TrainLog(Path(), enabled=False), Path(), {},
+        launch.alone(torch.device("cpu")), trainlog.TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
     run.best = {name: p.detach().clone() for name, p in run.parameters.items()}
     fixed, peaks = 2 * sum(p.numel() * p.element_size() for p in adapter), []

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from langlearn.errors import UserError
+
 PLAIN_INT = "#int"
 
 
@@ -72,6 +74,16 @@ def newest(parent: Path) -> Path | None:
 def keep_newest(parent: Path, count: int) -> None:
     for old in sorted(p for p in Path(parent).glob("step-*") if p.suffix != ".partial")[:-count]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def refuse_other_run(found: dict, mine: dict, folder: Path) -> None:
+    """Raises UserError if the interrupted run in `folder` had other settings, naming the first that differs."""
+    for key in sorted(mine.keys() | found.keys()):
+        if found.get(key) != mine.get(key):
+            raise UserError(
+                f"{folder} holds an interrupted run with {key} {found.get(key)!r}, now it is {mine.get(key)!r}\n"
+                "set it back to resume that run, or pass --fresh to drop it and start anew"
+            )
 
 
 def read_json(path: Path) -> dict:

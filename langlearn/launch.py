@@ -48,6 +48,11 @@ class Ranks:
         return self.rank == 0
 
 
+def alone(device: torch.device) -> Ranks:
+    """The only rank there is."""
+    return Ranks(0, 1, 0, device)
+
+
 def relaunch_if_needed(hardware: Hardware) -> None:
     """Where several ranks are wanted and this process is none of them: run this very command once for each, wait, and
     exit as they did. Otherwise return."""

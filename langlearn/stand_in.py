@@ -85,9 +85,9 @@ def measured(
 
 
 class StandIns:
-    """One model with all layers or, of a large model, two with fewer; their seconds give those of all layers. Where the plan
-    computes some layers again, of these with all computed again and with none, in the plan's shares. They take turns, so
-    that a change of the machine's load meets all."""
+    """One model with all layers or, of a large model, two with fewer; their seconds give those of all layers. Where
+    the plan computes some layers again, of these with all computed again and with none, in the plan's shares. They
+    take turns, so that a change of the machine's load meets all."""
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
@@ -105,7 +105,8 @@ class StandIns:
         return self.kinds[0][1]
 
     def step(self, cases: list[int]) -> float:
-        """Seconds of a training step on these cases, which are at hand: in a run they are made while another is computed."""
+        """Seconds of a training step on these cases, which are at hand:
+        in a run they are made while another is computed."""
         examples = [self.curriculum.example(i, 0) for i in cases]
         for run in chain.from_iterable(runs for _, runs in self.kinds):
             run.progress = training.Progress()
@@ -143,8 +144,9 @@ def extrapolated(layers: Sequence[int], seconds: Sequence[float], wanted: int) -
 
 
 def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) -> float:
-    """Of micro-batches of these `sizes` together, from some that were `timed`, (tokens, seconds): each takes a fixed time
-    and a time for each token, fitted as medians (Theil 1950, Sen 1968), which a stray measurement does not move."""
+    """Of micro-batches of these `sizes` together, from some that were `timed`, (tokens, seconds): each
+    takes a fixed time and a time for each token, fitted as medians (Theil 1950, Sen 1968), which a
+    stray measurement does not move."""
     slopes = [(s - t) / (n - m) for (m, t), (n, s) in combinations(timed, 2) if m != n]
     slope = max(0.0, statistics.median(slopes or [0.0]))
     fixed = statistics.median(seconds - slope * tokens for tokens, seconds in timed)
@@ -154,8 +156,8 @@ def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) 
 
 
 def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> Iterator[list[int]]:
-    """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut them; with
-    several workers all that they compute side by side."""
+    """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut
+    them; with several workers all that they compute side by side."""
     setup = training.setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
     for step in steps_of_epoch(len(lengths), settings.batch_size, settings.seed, 0)[:STEPS_LOOKED_AT]:
         examples = [Example((i,) * lengths[i], 0) for i in step]  # each token tells the case
@@ -201,7 +203,7 @@ def build(
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
     return training.Run(
         tuned, curriculum, [], config.training, setup,
-        launch.Ranks(0, 1, 0, setup.device), TrainLog(Path(), enabled=False), Path(), {},
+        launch.alone(setup.device), TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
 
 
@@ -219,7 +221,8 @@ def _share_of_the_cores(plan, ranks: launch.Ranks):
 
 
 def sharing(plan, ranks: launch.Ranks) -> int:
-    """How many times as long everything takes for ranks that share a GPU, where one process times it for all of them."""
+    """How many times as long everything takes for ranks that share a GPU,
+    where one process times it for all of them."""
     alone = ranks.world_size < plan.ranks and plan.hardware.gpus
     return ranks_on_a_gpu(plan.hardware, plan.ranks) if alone else 1
 

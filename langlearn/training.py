@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from langlearn import checkpoint, falcon, launch, objective
+from langlearn import checkpoint, falcon, launch, objective, optimization
 from langlearn import model as models
 from langlearn.ahead import Ahead
 from langlearn.config import Training
@@ -98,7 +98,7 @@ class Run:
         self.folder, self.fingerprint = folder, fingerprint
         self.budget = setup.tokens_per_micro_batch
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = make_optimizer(setup.optimizer, self.parameters.values(), training)
+        self.optimizer = optimization.make_optimizer(setup.optimizer, self.parameters.values(), training)
         self.side_by_side = SideBySide(setup.workers)
         if setup.device.type == "cpu":
             keep_freed_memory()
@@ -147,14 +147,14 @@ class Run:
         return [self.curriculum.example(i, epoch) for i in steps[index]]
 
     def step(self, take: Callable[[int], list[Example]] | None = None) -> None:
-        """One optimiser step, repeated with smaller micro-batches or more recomputation where memory runs out. `take` has its
-        examples ready, by number; without it they are made now."""
+        """One optimiser step, repeated with smaller micro-batches or more recomputation where memory runs out. `take`
+        has its examples ready, by number; without it they are made now."""
         began, p = time.perf_counter(), self.progress
         examples = (take or self.examples_of)(p.step)
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
             self.make_room(examples)
-        rate = learning_rate(p.step, self.steps, self.training)
+        rate = optimization.learning_rate(p.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.unscale_(self.optimizer)
@@ -221,7 +221,7 @@ class Run:
         if self.budget > longest:
             self.budget = max(self.budget // 2, 1)
             done = f"micro-batches halved to {self.budget} tokens"
-        elif self.setup.workers == 1 and models.recompute_all(self.model):  # threads draw what is dropped for themselves
+        elif self.setup.workers == 1 and models.recompute_all(self.model):  # threads draw what is dropped themselves
             done = "from now on every layer is computed again backward"
         else:
             raise UserError(
@@ -230,8 +230,8 @@ class Run:
             )
         self.log.pause_bar()
         self.log.say(
-            f"out of memory at step {self.progress.step + 1}: {done}, the batch of {len(examples)} cases kept, the step "
-            "repeated"
+            f"out of memory at step {self.progress.step + 1}: {done}, the batch of {len(examples)} cases kept, "
+            "the step repeated"
         )
 
     # Evaluation -----------------------------------------------------------------------------------------------
@@ -257,7 +257,8 @@ class Run:
         p.evaluations.append({"step": p.step, "epoch": p.step / self.steps_per_epoch, "loss": loss})
         self.log.pause_bar()
         self.log.record("evaluation", **p.evaluations[-1])
-        self.log.say(f"evaluation at step {p.step}/{self.steps}: loss {loss:.4f} on {len(self.held_out)} held-out cases")
+        cases = len(self.held_out)
+        self.log.say(f"evaluation at step {p.step}/{self.steps}: loss {loss:.4f} on {cases} held-out cases")
         if loss < p.best_loss:
             p.best_loss, p.best_step = loss, p.step
             self.best = {n: v.detach().clone() for n, v in self.parameters.items()}
@@ -295,7 +296,7 @@ class Run:
         if newest is None:
             return
         tensors, meta = checkpoint.load(newest)
-        refuse_other_run(meta["fingerprint"], self.fingerprint, self.folder)
+        checkpoint.refuse_other_run(meta["fingerprint"], self.fingerprint, self.folder)
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"adapter.{name}"])
@@ -318,34 +319,6 @@ class Run:
         return micro_batches(
             examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill
         )
-
-
-def learning_rate(step: int, steps: int, training: Training) -> float:
-    """Linear warm-up over `warmup` of the steps, then half a cosine to zero."""
-    warm = math.ceil(training.warmup * steps)
-    if step < warm:
-        return training.learning_rate * (step + 1) / warm
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def make_optimizer(name: str, parameters, training: Training) -> torch.optim.Optimizer:
-    parameters = list(parameters)
-    settings = {"lr": training.learning_rate, "weight_decay": training.weight_decay}
-    if name == "paged_adamw_8bit":
-        import bitsandbytes as bnb
-
-        return bnb.optim.PagedAdamW8bit(parameters, **settings)
-    return torch.optim.AdamW(parameters, **settings, fused=True)
-
-
-def refuse_other_run(found: dict, mine: dict, folder: Path) -> None:
-    """Raises UserError if the interrupted run in `folder` had other settings, naming the first that differs."""
-    for key in sorted(mine.keys() | found.keys()):
-        if found.get(key) != mine.get(key):
-            raise UserError(
-                f"{folder} holds an interrupted run with {key} {found.get(key)!r}, now it is {mine.get(key)!r}\n"
-                "set it back to resume that run, or pass --fresh to drop it and start anew"
-            )
 
 
 @contextmanager

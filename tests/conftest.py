@@ -1,6 +1,7 @@
 """Small real parts that the tests share: a real Falcon, a real tokenizer, a corpus."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -39,7 +40,14 @@ COMPLAINTS = [
 
 def corpus_rows() -> list[tuple[str, str, str]]:
     """24 cases, four conditions with six presentations each: (Prompt, Completion, condition)."""
-    people = ["A 20-year-old man", "A 35-year-old nurse", "A boy of 9", "A retired teacher, 71,", "A farmer", "A runner"]
+    people = [
+        "A 20-year-old man",
+        "A 35-year-old nurse",
+        "A boy of 9",
+        "A retired teacher, 71,",
+        "A farmer",
+        "A runner",
+    ]
     rows = []
     for complaint, condition, treatment in COMPLAINTS:
         for number, person in enumerate(people):
@@ -68,8 +76,8 @@ def tiny_falcon(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def publish_adapter():
-    """publish_adapter(settings, std): into `training.output` an adapter of random weights that change what the base says,
-    as if a run had ended there."""
+    """publish_adapter(settings, std): into `training.output` an adapter of random weights that change what the base
+    says, as if a run had ended there."""
 
     def publish(settings, std: float) -> None:
         from langlearn import model, record
@@ -99,3 +107,43 @@ def tiny_corpus(tmp_path_factory):
         writer.writerow(["Prompt", "Completion", "condition"])
         writer.writerows(corpus_rows())
     return path
+
+
+@pytest.fixture
+def plain_environment(monkeypatch):
+    """As on a machine without a GPU, where nobody asked for ranks."""
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "LANG_LEARN_RANKS", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def weightless(tiny_falcon, tmp_path):
+    """The small Falcon's folder without its weights: whoever loads them fails."""
+    folder = tmp_path / "weightless"
+    folder.mkdir()
+    for file in tiny_falcon.iterdir():
+        if file.suffix == ".json":
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def situation(weightless, tiny_corpus):
+    """Makes (config, the model's config, lesson, plan) from training settings, as the script does."""
+    from transformers import AutoTokenizer
+
+    from langlearn import cases, config, finetuning, hardware, model
+
+    def make(**settings):
+        made = config.Config(model=config.Model(base=str(weightless)), profile="tiny")
+        made.profile_reason, made.data.cases = "asked for", str(tiny_corpus)
+        settings = {"batch_size": 4, "num_train_epochs": 2.0, "max_length": 256, **settings}
+        made.training = replace(made.training, **settings)
+        corpus = cases.read(made.data)
+        train, held_out = cases.split(corpus, made.data.train_share, made.data.seed)
+        tokenizer, model_config = AutoTokenizer.from_pretrained(weightless), model.load_config(made.model)
+        lesson = finetuning.prepare(made, corpus, train, held_out, tokenizer, with_neighbours=False)
+        return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
+
+    return make

@@ -14,6 +14,7 @@ import torch
 from langlearn import config, fitting, hardware, machine, memory
 from langlearn.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
 GIB = hardware.GIB
 CUDA_13 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
 CUDA_12_6 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
@@ -24,12 +25,6 @@ A100 = hardware.Gpu("NVIDIA A100-SXM4-80GB", (8, 0), int(79.2 * GIB), int(78.8 *
 H200 = hardware.Gpu("NVIDIA H200", (9, 0), int(139.8 * GIB), int(139 * GIB))
 GTX_1650 = hardware.Gpu("NVIDIA GeForce GTX 1650", (7, 5), 4 * GIB, int(3.9 * GIB))
 LENGTHS = [250 + 37 * n % 700 for n in range(1271)]  # 250 to 949 tokens, as with retrieved cases in the prompt
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch):
-    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "LANG_LEARN_RANKS"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def computer(*gpus, arches=CUDA_13, memory_free=30 * GIB, bf16_unit="AMX"):

@@ -93,7 +93,7 @@ def test_two_ranks_sum_agree_and_share(start):
 
 
 def test_one_rank_needs_no_other():
-    ranks = launch.Ranks(0, 1, 0, torch.device("cpu"))
+    ranks = launch.alone(torch.device("cpu"))
     assert ranks.is_main
     assert launch.any_rank(ranks, True, False) == [True, False]
     assert launch.sum_across(ranks, torch.ones(2)).tolist() == [1, 1]

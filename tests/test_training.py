@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from langlearn import checkpoint, finetuning, launch, lora, model, objective, training
+from langlearn import checkpoint, finetuning, launch, lora, model, objective, optimization, training
 from langlearn.cases import read
 from langlearn.config import Adapter, Data, Model, Training
 from langlearn.errors import UserError
@@ -179,7 +179,7 @@ def test_the_triple_of_batch_sizes_counts_over_all_devices():
 
 def test_the_learning_rate_warms_up_and_ends_near_zero():
     settings = Training(learning_rate=1.0, warmup=0.1)
-    rates = [training.learning_rate(step, 100, settings) for step in range(100)]
+    rates = [optimization.learning_rate(step, 100, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == rates[10] == 1.0
     assert rates[9:] == sorted(rates[9:], reverse=True) and 0 < rates[-1] < 0.001
 
@@ -235,6 +235,8 @@ print([faults() for _ in range(10)][-1] - before)
     counts = []
     for how in ("give", "keep"):
         always_given = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
-        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, cwd=ROOT, env=always_given, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, how], capture_output=True, cwd=ROOT, env=always_given, check=True
+        )
         counts.append(int(done.stdout))
     assert counts[0] > 20 * counts[1] + 1000
