@@ -1,12 +1,13 @@
-"""Falcon-7B at full shape on the GPU at hand: how near to its matrix rate it trains, and whether smaller cards hold what
-their plans say.
+"""Falcon-7B at full shape on the GPU at hand: how near to its matrix rate it trains, and whether smaller
+cards hold what their plans say.
 
     python benchmarks/full_shape.py --work FOLDER --cases medtext_2.csv --base tiiuae/falcon-7b
     python benchmarks/full_shape.py --work FOLDER --cases medtext_2.csv --tokenizer FOLDER     the shape, random weights
 
 1. The rate of bf16 products of 8192 x 8192 matrices.
-2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses, and which share of
-   the rate the faster one reaches (4 FLOP a token for each weight of the layers: forward, and gradients of the inputs).
+2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses,
+   and which share of the rate the faster one reaches (4 FLOP a token for each weight of the layers:
+   forward, and gradients of the inputs).
 3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
    this GPU for one: memory planned and taken, by steps, evaluations and checkpoints; time predicted and taken.
 4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
@@ -105,10 +106,12 @@ def run(given, base: str, card: str, **more) -> dict:
     log = (logs / "train.log").read_text(encoding="utf-8")
     plan, halved = document["plan"], log.count("halved")
     print(
-        f"{name}: {plan['tokens_per_micro_batch']:,} tokens at once, {plan['recomputed_layers']} layers computed again; "
+        f"{name}: {plan['tokens_per_micro_batch']:,} tokens at once, "
+        f"{plan['recomputed_layers']} layers computed again; "
         f"memory {plan['predicted_peak_bytes'] / GIB:.2f} GiB planned, "
         + ", ".join(f"{phase} {size / GIB:.2f}" for phase, size in taken.items())
-        + f" taken; time {plan.get('predicted_seconds', float('nan')):.1f} s predicted, {document['seconds']:.1f} taken; "
+        + f" taken; time {plan.get('predicted_seconds', float('nan')):.1f} s predicted, "
+        f"{document['seconds']:.1f} taken; "
         f"{document['tokens_per_second']:,.0f} tokens/s; budget halved {halved} times",
         flush=True,
     )
@@ -192,7 +195,10 @@ def main() -> None:
     shape = memory.shape_of(model.load_config(config.Model(base=base)))
     flop_a_token, rate = 4 * shape.linear_parameters, matrix_rate(device)
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    print(f"{name}, torch {torch.__version__}: {rate / 1e12:.1f} TFLOP/s, {flop_a_token / 1e9:.2f} GFLOP a token", flush=True)
+    print(
+        f"{name}, torch {torch.__version__}: {rate / 1e12:.1f} TFLOP/s, {flop_a_token / 1e9:.2f} GFLOP a token",
+        flush=True,
+    )
     if device == "cuda":
         torch.cuda.empty_cache()
 

@@ -84,7 +84,9 @@ def show(rankings: dict[str, list[list[int]]], relevant: list[set[int]], title: 
     scores = {name: per_question(ranking, relevant) for name, ranking in rankings.items()}
     table = Table("ranking", *METRICS, title=title)
     for name, values in scores.items():
-        table.add_row(name, *(f"{values[metric].mean():.3f}" for metric in METRICS[:-1]), str(interval(values[METRICS[-1]])))
+        table.add_row(
+            name, *(f"{values[metric].mean():.3f}" for metric in METRICS[:-1]), str(interval(values[METRICS[-1]]))
+        )
     console.print(table)
     ours = scores["hybrid, cross-fitted"]["nDCG@10"]
     for name in list(rankings)[:-1]:

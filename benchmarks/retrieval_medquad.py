@@ -2,13 +2,15 @@
 
     python benchmarks/retrieval_medquad.py --medquad medquad.jsonl.gz --work FOLDER [--answers 2000]
 
-1,000 questions (seed 0) over all distinct answers, of which only the text is indexed. Right is any answer that the set gives
-to that very question. The fusion is fitted by open_index on 500 other questions; none of the 1,000 is among them.
+1,000 questions (seed 0) over all distinct answers, of which only the text is indexed. Right is any
+answer that the set gives to that very question. The fusion is fitted by open_index on 500 other
+questions; none of the 1,000 is among them.
 
     whole    each answer as one vector, cut off at the embedder's window: what a plain embedder does
     pieces   what langlearn.index does
 
---work keeps the vectors, so that a second run embeds nothing. --answers takes a random part of the answers, to try things.
+--work keeps the vectors, so that a second run embeds nothing.
+--answers takes a random part of the answers, to try things.
 """
 
 import argparse
@@ -123,7 +125,9 @@ def ranked(pools: list[Pool], score) -> list[list[int]]:
 def show(rankings: dict[str, list[list[int]]], wanted: list[set[int]], is_long: np.ndarray, index: Index) -> None:
     console = Console(width=120)
     scores = {name: per_question(ranking, wanted) for name, ranking in rankings.items()}
-    table = Table("ranking", *METRICS, f"nDCG@10 of {is_long.sum()} with long answers", title=str(index.manifest["counts"]))
+    table = Table(
+        "ranking", *METRICS, f"nDCG@10 of {is_long.sum()} with long answers", title=str(index.manifest["counts"])
+    )
     for name, values in scores.items():
         cells = [f"{values[metric].mean():.3f}" for metric in METRICS[:-1]]
         table.add_row(name, *cells, str(interval(values["nDCG@10"])), str(interval(values["nDCG@10"][is_long])))
@@ -132,7 +136,9 @@ def show(rankings: dict[str, list[list[int]]], wanted: list[set[int]], is_long: 
     ours = scores["hybrid as fitted (mode auto)"]["nDCG@10"]
     for name in list(rankings)[:-1]:
         theirs = scores[name]["nDCG@10"]
-        console.print(f"hybrid - {name}: {difference(ours, theirs)}; long answers {difference(ours[is_long], theirs[is_long])}")
+        console.print(
+            f"hybrid - {name}: {difference(ours, theirs)}; long answers {difference(ours[is_long], theirs[is_long])}"
+        )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python benchmarks/retrieval_million.py [--vectors 1000000] [--questions 500]
 
 The vectors come in clusters, as texts do: fifty about each of 20,000 directions, and the questions about the same ones.
-Questions are asked one at a time, as a person asks. Everything goes through langlearn.search.vector_search, whose choices of
-structure and number of candidates are what is measured; nothing is tuned here.
+Questions are asked one at a time, as a person asks. Everything goes through langlearn.search.vector_search, whose
+choices of structure and number of candidates are what is measured; nothing is tuned here.
 """
 
 import argparse
@@ -46,7 +46,9 @@ def main() -> None:
     ours = _milliseconds(lambda q: search.search(q, 10), questions)
     recall = recall_at_10(search.search(questions, 10)[1], truth)
 
-    print(f"{given.vectors:,} vectors of {DIMENSION} numbers, {faiss.omp_get_max_threads()} of {os.cpu_count()} threads")
+    print(
+        f"{given.vectors:,} vectors of {DIMENSION} numbers, {faiss.omp_get_max_threads()} of {os.cpu_count()} threads"
+    )
     print(f"plan: {plan}")
     print(f"trained and measured in {built:.0f} s, loaded in {loaded:.0f} s")
     print("| search | p50 ms | p95 ms | recall@10 |\n|---|---|---|---|")

@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py --work FOLDER [--cases data/sample_cases.csv]
 
-Steps: the small Falcon with a LoRA adapter, forward and backward over examples of 256 tokens, 256 to 8,192 tokens a step, on
-one core, in turn; the median of --rounds. Ranks: whole runs of medical_diagnosis_gpu.py in turn, one rank on one core
-against two ranks on one core each; tokens a second of run.json.
+Steps: the small Falcon with a LoRA adapter, forward and backward over examples of 256 tokens, 256 to 8,192 tokens a
+step, on one core, in turn; the median of --rounds. Ranks: whole runs of medical_diagnosis_gpu.py in turn, one rank on
+one core against two ranks on one core each; tokens a second of run.json.
 """
 
 import argparse
@@ -54,8 +54,9 @@ def run_speed(ranks: int, base: str, cases: str, work: Path) -> float:
     output = work / f"ranks{ranks}"
     flags = {
         "profile": "tiny", "model.base": base, "data.cases": cases, "training.output": output,
-        "training.num_train_epochs": 0.15, "training.eval_cases": 2, "evaluation.cases": 0, "index.folder": work / "index",
-        "logs.folder": work / "logs", "training.batch_size": 16, "answering.max_new_tokens": 1,
+        "training.num_train_epochs": 0.15, "training.eval_cases": 2, "evaluation.cases": 0,
+        "index.folder": work / "index", "logs.folder": work / "logs", "training.batch_size": 16,
+        "answering.max_new_tokens": 1,
     }  # fmt: skip
     command = [sys.executable, str(ROOT / "medical_diagnosis_gpu.py"), "--fresh"]
     command += [text for name, value in flags.items() for text in (f"--{name}", str(value))]

@@ -8,8 +8,8 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """`take(n)` is `make(n)`, for n from anywhere below `end` upwards one by one: a thread has made it meanwhile. What `make`
-    raises is raised by `take`. Use as a context; afterwards the thread is gone."""
+    """`take(n)` is `make(n)`, for n from anywhere below `end` upwards one by one: a thread has made it meanwhile.
+    What `make` raises is raised by `take`. Use as a context; afterwards the thread is gone."""
 
     def __init__(self, make: Callable[[int], T], end: int):
         self.make, self.end = make, end

@@ -91,7 +91,8 @@ class Training:
     distractor_share: float = 0.2
     """Of those, the share that holds near but different cases only, so that the model does not copy blindly."""
     quoted_share: float = 0.0
-    """Of those with a case of the same condition, the share whose answer is that case's: small models learn to quote."""
+    """Of those with a case of the same condition, the share whose answer is that case's:
+    small models learn to quote."""
     eval_cases: int = 200
     """At most so many held-out cases are evaluated each epoch."""
     early_stopping_patience: int = 3

@@ -43,9 +43,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where; each example
-    and the row may end in padding, which no example sees and which carries no loss. Padded (models whose attention is not
-    ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones."""
+    """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where; each
+    example and the row may end in padding, which no example sees and which carries no loss. Padded (models whose
+    attention is not ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
@@ -79,9 +79,9 @@ class Encoder:
         return self._ids[text]
 
     def example(self, case: Case, context: Sequence[Case] = (), quoting: bool = False) -> Example:
-        """The case below as many whole `context` cases as fit, in the very prompt that `run_query.py` builds; the answer
-        cites the first of its own condition, and is that one's if `quoting`. An answer that does not fit is cut, has no
-        EOS, and says so."""
+        """The case below as many whole `context` cases as fit, in the very prompt that `run_query.py` builds; the
+        answer cites the first of its own condition, and is that one's if `quoting`. An answer that does not fit is
+        cut, has no EOS, and says so."""
         possible = [case, *context] if quoting else [case]
         longest = max((self._ending(cited(each, context, always=True)) for each in possible), key=len)
         try:
@@ -119,16 +119,17 @@ def shares(examples: Sequence[Example], ranks: int) -> list[list[Example]]:
 
 @dataclass(frozen=True)
 class Fill:
-    """Multiples of tokens to which packed examples, and then whole rows, are filled up; padded ones alike, to the first.
-    Where a kernel is prepared for each shape, as on CPUs, few shapes save a quarter of the time and half the memory."""
+    """Multiples of tokens to which packed examples, and then whole rows, are filled up; padded ones
+    alike, to the first. Where a kernel is prepared for each shape, as on CPUs, few shapes save a quarter
+    of the time and half the memory."""
 
     example: int = 1
     row: int = 1
 
     @classmethod
     def of(cls, lengths: Sequence[int], budget: int, packed: bool = True) -> "Fill":
-        """For examples of these lengths in rows of this budget: powers of two that add at most 4 % on average, each; 12 % to
-        padded ones, whose shapes are two numbers."""
+        """For examples of these lengths in rows of this budget: powers of two that add at most 4 % on average, each;
+        12 % to padded ones, whose shapes are two numbers."""
         most = 0.04 if packed else 0.12
         mean = sum(lengths) / max(1, len(lengths))
         return cls(*(1 << max(0, int(2 * most * size).bit_length() - 1) for size in (mean, max(mean, budget))))
@@ -147,9 +148,10 @@ def _up(count: int, multiple: int) -> int:
 def micro_batches(
     examples: Sequence[Example], budget: int, packed: bool, pad_id: int, count: int | None = None, fill: Fill = Fill()
 ) -> Iterator[Batch]:
-    """Cut into batches that compute at most `budget` tokens each (a longer single example goes alone; filling up its row may
-    add to it), or of exactly `count` examples. Padded batches are grouped by length, so that little padding is computed;
-    packed ones take whatever fits, longest first (first fit decreasing, Johnson 1973), so that few are needed."""
+    """Cut into batches that compute at most `budget` tokens each (a longer single example goes alone; filling
+    up its row may add to it), or of exactly `count` examples. Padded batches are grouped by length, so that
+    little padding is computed; packed ones take whatever fits, longest first (first fit decreasing, Johnson
+    1973), so that few are needed."""
     rest = sorted(examples, key=lambda e: len(e.input_ids), reverse=packed)
     while rest:
         taken, left = rest[:1], []

@@ -134,10 +134,12 @@ def _release() -> None:
 
 
 def next_steps(folder: str | Path, base: Path) -> str:
-    """What a user types to serve it: vLLM, and the converter of llama.cpp. That knows a tokenizer by what it makes of a test
-    text, and refuses one that was trained together with its model, as models/tiny-falcon's was."""
+    """What a user types to serve it: vLLM, and the converter of llama.cpp. That knows a tokenizer by what it makes of
+    a test text, and refuses one that was trained together with its model, as models/tiny-falcon's was."""
     if (base / "pretraining.json").is_file():
-        return f"vllm serve {folder}\n# llama.cpp converts models with a published tokenizer only; this base has its own"
+        return (
+            f"vllm serve {folder}\n# llama.cpp converts models with a published tokenizer only; this base has its own"
+        )
     return (
         f"vllm serve {folder}\n"
         f"python llama.cpp/convert_hf_to_gguf.py {folder} --outfile {folder}.gguf --outtype auto"

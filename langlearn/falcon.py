@@ -45,14 +45,14 @@ _shared, _own = _Packing(), threading.local()
 
 
 def _packing() -> _Packing:
-    """What `packed` says: in a thread that computes rows of its own, see `on_its_own`, or else in the whole process, since on
-    CUDA the backward pass runs in threads of torch's."""
+    """What `packed` says: in a thread that computes rows of its own, see `on_its_own`, or else in the whole process,
+    since on CUDA the backward pass runs in threads of torch's."""
     return getattr(_own, "packing", _shared)
 
 
 def on_its_own() -> None:
-    """From now on this thread packs rows of its own while others pack theirs. For CPUs: there a thread's backward pass runs
-    in that thread."""
+    """From now on this thread packs rows of its own while others pack theirs. For CPUs: there a thread's
+    backward pass runs in that thread."""
     _own.packing = _Packing()
 
 
@@ -129,9 +129,9 @@ class FusedFalconAttention(FalconAttention):
 
 
 class _Turned(torch.autograd.Function):
-    """One row's queries, key and value, the first two turned by their positions (Su et al. 2021): fused (length, (heads + 2) d),
-    cos and sin (length, d) → (length, heads, d), (length, d), (length, d). Backward all is written into one tensor; slices
-    of it would each be filled up with zeros and added."""
+    """One row's queries, key and value, the first two turned by their positions (Su et al. 2021): fused
+    (length, (heads + 2) d), cos and sin (length, d) → (length, heads, d), (length, d), (length, d). Backward all is
+    written into one tensor; slices of it would each be filled up with zeros and added."""
 
     @staticmethod
     def forward(ctx, fused, cos, sin, heads: int):
@@ -163,8 +163,8 @@ def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, out: torch.Tens
 
 class _Attended(torch.autograd.Function):
     """softmax(q kᵀ / √d) v of each of the examples end to end, each position on itself and before: (length, heads, d),
-    (length, d) and (length, d) → (length, heads x d). One product of a block of positions, all heads, with the one key: on
-    a CPU in bfloat16 faster than torch's fused kernel, which misses the matrix unit."""
+    (length, d) and (length, d) → (length, heads x d). One product of a block of positions, all heads, with the one
+    key: on a CPU in bfloat16 faster than torch's fused kernel, which misses the matrix unit."""
 
     @staticmethod
     def forward(ctx, query, key, value, lengths: list[int]):
@@ -196,8 +196,9 @@ class _Attended(torch.autograd.Function):
 
 
 def _blocks(lengths: list[int]) -> Iterator[tuple[int, int, int]]:
-    """(first position of its example, start, end) of each block of positions, all counted from the start of the row. Only the
-    last of an example has a size of its own, half to one and a half blocks: so the kernels of the others serve all."""
+    """(first position of its example, start, end) of each block of positions, all counted from the start of
+    the row. Only the last of an example has a size of its own, half to one and a half blocks: so the
+    kernels of the others serve all."""
     first = 0
     for length in lengths:
         full = max(1, round(length / BLOCK)) - 1
@@ -214,14 +215,15 @@ def scores_kept(length: int) -> int:
 
 def causal_attention(query, key, value):
     """softmax(q kᵀ / √d) v, each position on itself and before. query: (batch, heads, length, head_dim); key and
-    value: the same, or with one head for all. They are expanded without a copy, and `is_causal` selects a fused kernel."""
+    value: the same, or with one head for all.
+    They are expanded without a copy, and `is_causal` selects a fused kernel."""
     return F.scaled_dot_product_attention(query, key.expand_as(query), value.expand_as(query), is_causal=True)
 
 
 @lru_cache(maxsize=64)
 def _later(length: int) -> torch.Tensor:
-    """(length, length) bfloat16, to be added to scores: minus infinity for what comes later. Filling with a mask instead
-    takes six times as long on a CPU."""
+    """(length, length) bfloat16, to be added to scores: minus infinity for what comes later. Filling with a mask
+    instead takes six times as long on a CPU."""
     return torch.full((length, length), float("-inf"), dtype=torch.bfloat16).triu(1)
 
 

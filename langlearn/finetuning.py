@@ -34,7 +34,8 @@ class Lesson:
 
 
 def cases_per_step(training: Training, ranks: int) -> int:
-    """Cases of an optimiser step over all ranks: the T/E/S triple's T x S x ranks where it is given, else batch_size."""
+    """Cases of an optimiser step over all ranks:
+    the T/E/S triple's T x S x ranks where it is given, else batch_size."""
     triple = (training.per_device_train_batch_size, training.gradient_accumulation_steps)
     if triple == (None, None):
         return training.batch_size
@@ -153,7 +154,9 @@ def fine_tune(
         "final": progress.last,
         "evaluation": {
             "before": progress.evaluations[0]["loss"],
-            "after": progress.best_loss if config.training.early_stopping_patience else progress.evaluations[-1]["loss"],
+            "after": (
+                progress.best_loss if config.training.early_stopping_patience else progress.evaluations[-1]["loss"]
+            ),
             "best_step": progress.best_step,
             "history": progress.evaluations,
         },
@@ -234,8 +237,10 @@ def closing(run: dict) -> str:
     if predicted := plan.get("predicted_peak_bytes"):
         memory += f" (predicted {predicted / 2**30:.2f})"
     lines = [
-        f"{run['steps']} steps, {run['epochs']:.2f} epochs in {seconds}: {run['tokens_per_second']:.0f} tokens/s, {memory}",
-        f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, learning rate {last['learning_rate']:.2e}",
+        f"{run['steps']} steps, {run['epochs']:.2f} epochs in {seconds}: "
+        f"{run['tokens_per_second']:.0f} tokens/s, {memory}",
+        f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, "
+        f"learning rate {last['learning_rate']:.2e}",
         f"held-out loss {evaluation['before']:.4f} before, {evaluation['after']:.4f} after",
     ]
     bill = [f"{run['kilowatt_hours']:.2g} kWh"] if run.get("kilowatt_hours") else []

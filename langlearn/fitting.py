@@ -35,12 +35,13 @@ class Load:
         return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
 
     def at_once(self, tokens: int, fullest: int) -> int:
-        """Tokens that are really computed at once with micro-batches of this budget, if the fullest step has so many."""
+        """Tokens that are really computed at once with micro-batches of this budget,
+        if the fullest step has so many."""
         return min(max(tokens, self.longest) * self.workers, fullest)
 
     def together(self, tokens: int) -> int:
-        """Tokens that are computed at once as a rule, where micro-batches of this budget are full when no example fits any
-        more."""
+        """Tokens that are computed at once as a rule, where micro-batches of this budget are full
+        when no example fits any more."""
         return min(max(self.usual, tokens - self.usual // 2), self.likely)
 
     def why(self, tokens: int, largest: int) -> str:
@@ -121,8 +122,8 @@ def fit(
 
 
 def _slowness(shape: memory.Shape, step: memory.Step, recomputed: int, tokens: int) -> float:
-    """Time of a token, to compare: it passes through the frozen weights forward and backward, and through layers that are
-    computed again once more; each pass unpacks the weights once for so many tokens."""
+    """Time of a token, to compare: it passes through the frozen weights forward and backward, and through layers that
+    are computed again once more; each pass unpacks the weights once for so many tokens."""
     passes = 2 + recomputed / shape.layers
     return passes * (1 + (UNPACKING / tokens if step.quantization == "nf4" else 0))
 

@@ -95,8 +95,8 @@ class _Stream(TextStreamer):
 
 
 class Kept:
-    """Keys and values of the last prompt and its answer. What the next prompt begins with alike is not computed again: its
-    header always, and the whole of the cases above a further question on the same ones."""
+    """Keys and values of the last prompt and its answer. What the next prompt begins with alike is not computed again:
+    its header always, and the whole of the cases above a further question on the same ones."""
 
     def __init__(self):
         self.ids: list[int] = []
@@ -120,8 +120,8 @@ class Kept:
 
 @contextmanager
 def _going_on(model):
-    """Within, prompt lookup goes on from keys and values that it is given: transformers 5 reads the whole prompt again and
-    puts it behind them. An instance's attribute, gone afterwards."""
+    """Within, prompt lookup goes on from keys and values that it is given: transformers 5 reads the whole prompt again
+    and puts it behind them. An instance's attribute, gone afterwards."""
     prepare = model.prepare_inputs_for_generation
 
     @wraps(prepare)

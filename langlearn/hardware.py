@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
-SMALL_SHARE = 0.1  # of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
+# Of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
+SMALL_SHARE = 0.1
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons` are
-    (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, and `changes` (change, time,
-    how) are what would make it another."""
+    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons`
+    are (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, and `changes` (change,
+    time, how) are what would make it another."""
 
     profile: str
     hardware: Hardware
@@ -130,8 +131,8 @@ def _layers(count: int, of: int) -> str:
 
 
 def _workers(config: Config, hardware: Hardware, ranks: int, model_config) -> int:
-    """Threads for the examples of a step: as many as there are cores for this rank, where all that is random in a step can be
-    drawn by each thread for itself."""
+    """Threads for the examples of a step: as many as there are cores for this rank, where all that is random in a
+    step can be drawn by each thread for itself."""
     drops = any(getattr(model_config, name, 0) for name in ("hidden_dropout", "attention_dropout"))
     if falcon.attention_for(model_config) != falcon.FUSED or drops or config.training.activation_checkpointing == "on":
         return 1

@@ -1,15 +1,16 @@
 """The training step of a linear layer with a LoRA adapter on it, as one function: x Wᵀ + s (x Aᵀ) Bᵀ.
 
-PEFT writes it as two layers, whose outputs are scaled, added and differentiated apart: four passes over activations that
-are as wide as the layer, forward and backward each. Here the narrow products are added into the wide ones by the
+PEFT writes it as two layers, whose outputs are scaled, added and differentiated apart: four passes over activations
+that are as wide as the layer, forward and backward each. Here the narrow products are added into the wide ones by the
 matrix kernel itself. The values are the same up to the order of rounding.
 
     y  = x Wᵀ + (d Aᵀ)(s B)ᵀ        d: x with some places zero (dropout, whose scale is part of s)
     ∂x = g W + (g s B) A            the second with the same places zero
     ∂A = (g s B)ᵀ d                 ∂B = s ((d Aᵀ)ᵀ g)ᵀ
 
-Where memory is short (memory.FRUGAL) d is not kept for ∂A but made again from x, which layers with the same input share,
-and from the seed of its places; and Falcon's GELU is part of the layer after it, so that its result is not kept either.
+Where memory is short (memory.FRUGAL) d is not kept for ∂A but made again from x, which layers with the
+same input share, and from the seed of its places; and Falcon's GELU is part of the layer after it, so
+that its result is not kept either.
 """
 
 import math
@@ -44,8 +45,8 @@ def draw_from(generator: torch.Generator) -> None:
 
 def fuse(tuned: nn.Module) -> None:
     """Let the adapted linear layers of `tuned` (a PeftModel) train this way. Base and activations keep their dtype, the
-    adapter is rounded to it: no autocast, which on CUDA would compute and keep layer norms in float32. PEFT's own code runs
-    where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout."""
+    adapter is rounded to it: no autocast, which on CUDA would compute and keep layer norms in float32. PEFT's own
+    code runs where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout."""
     for module in tuned.modules():
         if isinstance(module, LoraLayer) and _is_plain(module):
             module.forward = partial(_forward, module, module.forward)
@@ -98,7 +99,8 @@ def _adapted(layer: LoraLayer, x: torch.Tensor, gelu: bool = False) -> torch.Ten
 
 
 class _Adapted(torch.autograd.Function):
-    """x (rows, in) → (rows, out) in its dtype, of GELU(x) with `gelu`; gradients of x and of A (rank, in) and B (out, rank)."""
+    """x (rows, in) → (rows, out) in its dtype, of GELU(x) with `gelu`;
+    gradients of x and of A (rank, in) and B (out, rank)."""
 
     @staticmethod
     def forward(ctx, x, a, b, base, scaling: float, dropout: float, gelu: bool):
@@ -151,8 +153,8 @@ def _dropped(x: torch.Tensor, share: float, seed: int | None) -> tuple[torch.Ten
 
 
 def dropped_places(x: torch.Tensor, share: float, seed: int) -> torch.Tensor:
-    """Flat indices into `x`, drawn with repetition, so many that each place is among them with this probability: a tenth of
-    the time of a draw for every place. The same for the same seed."""
+    """Flat indices into `x`, drawn with repetition, so many that each place is among them with this probability: a
+    tenth of the time of a draw for every place. The same for the same seed."""
     count = round(math.log1p(-share) / math.log1p(-1 / x.numel()))
     generator = torch.Generator(x.device).manual_seed(seed)
     return torch.randint(x.numel(), (count,), device=x.device, generator=generator)

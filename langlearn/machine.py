@@ -217,8 +217,8 @@ def peak_memory(device: torch.device) -> int:
 
 
 def keep_freed_memory() -> None:
-    """From now on this process keeps what it frees for what it allocates next, instead of asking Linux for it again at every
-    operation: 5 % of a step. The most that it holds stays the same."""
+    """From now on this process keeps what it frees for what it allocates next, instead of asking Linux for it again
+    at every operation: 5 % of a step. The most that it holds stays the same."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # another system, another libc

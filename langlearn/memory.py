@@ -28,7 +28,8 @@ NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
 PYTHON_LIBRARIES = int(0.5 * GIB)
 EMBEDDER_AND_INDEX = int(0.43 * GIB)  # loaded to find the cases that prompts hold
-CPU_KERNELS = {2: int(0.15 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, 0.7 MiB a shape, and gaps
+# By bytes of a number, what oneDNN keeps, and gaps:
+CPU_KERNELS = {2: int(0.15 * GIB), 4: int(0.1 * GIB)}
 PADDED_KERNELS = {2: int(0.13 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
 
 
@@ -95,8 +96,8 @@ class Memory:
 class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
-    (`falcon.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases; `workers`
-    compute side by side, and each has gradients of its own."""
+    (`falcon.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases;
+    `workers` compute side by side, and each has gradients of its own."""
 
     device: str
     dtype: torch.dtype
@@ -195,8 +196,9 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
 
 def _kept_by_layer(shape: Shape, step: Step) -> int:
     """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or, where memory is
-    short, the input as it is, which Falcon's first two layers share, and of its last nothing but the input of the GELU."""
+    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or,
+    where memory is short, the input as it is, which Falcon's first two layers share, and of its last
+    nothing but the input of the GELU."""
     c, adapted = step.compute_bytes, _adapted(shape, step.targets)
     frugal, names = step.device in FRUGAL, {each.name for each in adapted}
     mask = 0 if frugal else -8 * math.log1p(-step.dropout)

@@ -77,8 +77,8 @@ def as_trained(base_config, quantization: str, device: str | torch.device, dtype
 
 
 def frozen(base, recomputed: int = 0):
-    """The base as an adapter is put on it: nothing of it changes. `recomputed`: so many of the first layers are computed
-    again backward. When it is their turn the others' activations are gone, so that nothing adds up."""
+    """The base as an adapter is put on it: nothing of it changes. `recomputed`: so many of the first layers are
+    computed again backward. When it is their turn the others' activations are gone, so that nothing adds up."""
     keep_weights_as_loaded(base)
     base.requires_grad_(False)
     base.config.use_cache = False

@@ -48,7 +48,8 @@ class _HeadLoss(torch.autograd.Function):
         size = CHUNK[hidden.device.type]
         for start in range(0, len(targets), size):
             part, goal = slice(start, start + size), targets[start : start + size, None]
-            # Filled up, for a CPU prepares a kernel for each number of rows, and takes longer for it than for the product.
+            # Filled up, for a CPU prepares a kernel for each number of rows,
+            # and takes longer for it than for the product.
             rows, count = F.pad(hidden[part], (0, 0, 0, -len(goal) % ROWS)), len(goal)
             likely = F.linear(rows, weight).log_softmax(dim=-1, dtype=torch.float32)
             total -= likely[:count].gather(1, goal).sum()

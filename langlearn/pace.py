@@ -96,14 +96,17 @@ class Pace:
         rows = [
             ("an epoch", clock(self.seconds_per_epoch), f"{self.work.tokens:,} tokens, {self.tokens_per_second:,.0f} a "
              f"second: {self.timed} micro-batches timed on {of} {layers} layers, with random weights"),
-            ("training", clock(total), f"epochs: {settings.num_train_epochs:g}, steps: {self.work.steps:,}; on top come "
-             f"{self.evaluations} evaluations of about {clock(self.evaluation)}, and the answers before and after"),
+            ("training", clock(total), f"epochs: {settings.num_train_epochs:g}, steps: {self.work.steps:,}; "
+             f"on top come {self.evaluations} evaluations of about {clock(self.evaluation)}, "
+             "and the answers before and after"),
         ]  # fmt: skip
         if "kilowatt_hours" in owed:
             source = "training.watts" if settings.watts else "drawn while the micro-batches were timed, by GPUs alone"
             rows.append(("energy", f"{owed['kilowatt_hours']:.2g} kWh", f"{self.watts:,.0f} W: {source}"))
         if "cost" in owed:
-            rows.append(("cost", f"{owed['cost']:.2f}", f"{settings.price_per_hour:.2f} an hour: training.price_per_hour"))
+            rows.append(
+                ("cost", f"{owed['cost']:.2f}", f"{settings.price_per_hour:.2f} an hour: training.price_per_hour")
+            )
         return tuple(rows)
 
 
@@ -143,7 +146,8 @@ def timed(plan, config: Config, model_config, lesson, lengths: list[int], ranks:
 def _changes(
     plan, config: Config, model_config, taught: Curriculum, lengths: list[int], ranks: launch.Ranks
 ) -> Iterator[tuple[str, str, str]]:
-    """(change, how long training would take, how and at what memory), each measured like the plan or counted from it."""
+    """(change, how long training would take, how and at what memory),
+    each measured like the plan or counted from it."""
     settings, other = config.training, "off" if plan.recomputed_layers else "on"
     tried = [(f"recompute {other}", "activation_checkpointing", other, taught, lengths)]
     if taught.neighbours and settings.retrieval_share:

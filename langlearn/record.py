@@ -66,14 +66,16 @@ tags: [qlora, lora, medical]
 
 # A LoRA adapter for {base}
 
-Fine-tuned with lang-learn on {split["train"]} cases of `{Path(run["data"]["file"]).name}` ({split["held_out"]} held out).
+Fine-tuned with lang-learn on {split["train"]} cases of `{Path(run["data"]["file"]).name}` \
+({split["held_out"]} held out).
 
 | | before | after |
 |---|---|---|
 | loss on held-out answers (nats a token) | {last["before"]:.4f} | {last["after"]:.4f} |
 
 {run["epochs"]:.2f} epochs, {run["steps"]} steps, {run["tokens"]:,} tokens in {run["seconds"]:.0f} s; final loss
-{run["final"]["loss"]:.4f}, gradient norm {run["final"]["grad_norm"]:.3f}. Everything else about the run is in `run.json`.
+{run["final"]["loss"]:.4f}, gradient norm {run["final"]["grad_norm"]:.3f}. \
+Everything else about the run is in `run.json`.
 
 Load it with `PeftModel.from_pretrained(base, folder)`. Prompts follow the training template:
 

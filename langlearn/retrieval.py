@@ -39,7 +39,8 @@ class Hit:
 class Retriever:
     """Searches an index. `mode` auto is what measured best on this corpus when the index was built.
 
-    `reranker`: a cross-encoder, by folder or cached hub id, that reads question and case together and re-orders the first 50.
+    `reranker`: a cross-encoder, by folder or cached hub id,
+    that reads question and case together and re-orders the first 50.
     """
 
     def __init__(self, index: Index, embedder: Embedder, mode: Mode = "auto", reranker: str | None = None):

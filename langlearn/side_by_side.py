@@ -1,9 +1,9 @@
 """The work of a step on the cores of a CPU, each core with examples of its own.
 
-A small model's operations are too short to be shared between cores: two threads in every operation were 1.35 times as fast
-as one, two threads with examples of their own 1.7 times. Nothing is copied: weights are shared, gradients are summed in
-the order of the piles, and each pile draws its own random numbers, so that a step comes out the same however the threads
-take turns.
+A small model's operations are too short to be shared between cores: two threads in every operation were 1.35
+times as fast as one, two threads with examples of their own 1.7 times. Nothing is copied: weights are shared,
+gradients are summed in the order of the piles, and each pile draws its own random numbers, so that a step comes
+out the same however the threads take turns.
 """
 
 from collections.abc import Callable, Sequence

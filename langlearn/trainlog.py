@@ -19,7 +19,8 @@ def clock(seconds: float) -> str:
 class TrainLog:
     """Appends to the log files of the main rank; silent on the others.
 
-    A step line: `2026-01-31 12:00:00 step 12/190 epoch 0.52 loss 2.346 grad 1.23 lr 1.9e-04 4321 tok/s 0.9 GiB left 2:31`
+    A step line:
+    `2026-01-31 12:00:00 step 12/190 epoch 0.52 loss 2.346 grad 1.23 lr 1.9e-04 4321 tok/s 0.9 GiB left 2:31`
     """
 
     def __init__(self, folder: Path, enabled: bool = True):

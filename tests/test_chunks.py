@@ -1,6 +1,8 @@
 from langlearn.search.chunks import pieces
 
-LONG = "One two three four. Five six seven. Eight nine ten eleven twelve? Thirteen fourteen.\n\nFifteen sixteen seventeen."
+LONG = (
+    "One two three four. Five six seven. Eight nine ten eleven twelve? Thirteen fourteen.\n\nFifteen sixteen seventeen."
+)
 
 
 def count_words(texts):

@@ -75,7 +75,10 @@ def test_a_killed_download_leaves_no_file_that_passes_for_whole_and_the_next_run
     data = b"Prompt,Completion\n" + b"a,b\n" * 50_000
     hub.repos["datasets/BI55/MedText"] = {"medtext_2.csv": data, "README.md": b"cases"}
     hub.stalls["medtext_2.csv"] = 90_000
-    code = "from langlearn import assets; from langlearn.files import download; download.fetch(assets.Asset('cases', 'BI55/MedText'))"
+    code = (
+        "from langlearn import assets; from langlearn.files import download; "
+        "download.fetch(assets.Asset('cases', 'BI55/MedText'))"
+    )
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
     child = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, cwd=ROOT,

@@ -4,7 +4,11 @@ from tiny_embedder import save_embedder
 
 from langlearn.embedding import PROBES, Embedder
 
-TEXTS = ["ankle pain after a fall", "fever", "a cough that has lasted for three weeks, with weight loss and night sweats"]
+TEXTS = [
+    "ankle pain after a fall",
+    "fever",
+    "a cough that has lasted for three weeks, with weight loss and night sweats",
+]
 
 
 @pytest.fixture(scope="module")

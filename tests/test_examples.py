@@ -28,7 +28,9 @@ def test_only_the_answer_and_its_eos_carry_loss(encoder):
     supervised = [i for i in example.labels if i != IGNORE]
     assert encoder.tokenizer.decode(supervised[:-1]) == " It is a cold. Rest."
     assert supervised[-1] == encoder.tokenizer.eos_token_id
-    assert encoder.tokenizer.decode(example.input_ids[: example.prompt_length]) == prompts.question_prompt("A man coughs.")
+    assert encoder.tokenizer.decode(example.input_ids[: example.prompt_length]) == prompts.question_prompt(
+        "A man coughs."
+    )
 
 
 def test_an_eos_written_in_a_case_is_plain_text_and_an_eos_id_in_the_answer_keeps_its_loss(encoder):
@@ -111,7 +113,10 @@ def test_padded_batches_have_few_widths_where_shapes_cost(encoder):
     fill = Fill.of([len(e.input_ids) for e in examples], 1024, packed=False)
     plain, filled = (list(micro_batches(examples, 1024, False, 0, fill=f)) for f in (Fill(), fill))
     widths = [b.input_ids.shape[1] for b in filled]
-    assert len(set(widths)) < 6 < len({b.input_ids.shape[1] for b in plain}) and all(w % fill.example == 0 for w in widths)
+    assert (
+        len(set(widths)) < 6 < len({b.input_ids.shape[1] for b in plain})
+        and all(w % fill.example == 0 for w in widths)
+    )
     assert all(b.input_ids.numel() <= 1024 for b in filled)
     for name in ("tokens", "supervised"):
         assert sum(getattr(b, name) for b in filled) == sum(getattr(b, name) for b in plain)

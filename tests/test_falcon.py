@@ -135,7 +135,9 @@ def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
     found = falcon._Attended.apply(query, key, value, lengths)
     torch.testing.assert_close(found, expected)
     towards = torch.randn_like(expected)
-    for one, other in zip(*(torch.autograd.grad(x, (query, key, value), towards) for x in (found, expected)), strict=True):
+    for one, other in zip(
+        *(torch.autograd.grad(x, (query, key, value), towards) for x in (found, expected)), strict=True
+    ):
         torch.testing.assert_close(one, other)
 
 

@@ -50,7 +50,10 @@ def test_the_score_of_the_hybrid_comes_from_questions_that_did_not_choose_its_we
 
 def test_with_too_few_questions_nothing_is_fitted_and_that_is_said():
     fitted = fit(*pools(3, 0, count=5), drawn="made")
-    assert (fitted.mode, fitted.weight, fitted.ndcg) == ("hybrid", 0.5, None) and "too few questions (5)" in fitted.drawn
+    assert (
+        (fitted.mode, fitted.weight, fitted.ndcg) == ("hybrid", 0.5, None)
+        and "too few questions (5)" in fitted.drawn
+    )
 
 
 def test_a_mode_that_is_asked_for_is_used_whatever_was_fitted():

@@ -33,7 +33,9 @@ def corpus(cases: list[Case]) -> Corpus:
 
 def some_cases(count: int = 8) -> list[Case]:
     complaints = ["cough", "rash", "ankle pain", "headache", "fever", "back pain", "itch", "nausea", "dizziness"]
-    return [case(f"A patient has {word}.", f"This is about {word}. Rest.", i) for i, word in enumerate(complaints)][:count]
+    return [
+        case(f"A patient has {word}.", f"This is about {word}. Rest.", i) for i, word in enumerate(complaints)
+    ][:count]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +188,9 @@ def test_a_crash_at_any_step_leaves_the_old_index_or_the_new_one(built, tmp_path
         became_new.append(found is new)
         if ended == 0:
             break
-    assert ended == 0 and became_new == sorted(became_new) and became_new.count(False) > 5 and became_new.count(True) > 1
+    assert (
+        ended == 0 and became_new == sorted(became_new) and became_new.count(False) > 5 and became_new.count(True) > 1
+    )
 
 
 @forks

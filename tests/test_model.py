@@ -123,12 +123,16 @@ def test_other_models_quantise_train_and_answer_through_the_same_code(family, ti
         optimizer.zero_grad()
     assert losses[-1] < losses[0] - 0.1
     tuned.eval()
-    assert generation.generate(tuned, tokenizer, ["Question: x\nAnswer:", "Question: longer\nAnswer:"], 4)[1].tokens <= 4
+    assert (
+        generation.generate(tuned, tokenizer, ["Question: x\nAnswer:", "Question: longer\nAnswer:"], 4)[1].tokens <= 4
+    )
 
 
 @pytest.fixture
 def published(tiny_falcon, tmp_path, publish_adapter):
-    publish_adapter(Config(model=Model(base=str(tiny_falcon)), training=Training(output=str(tmp_path / "adapter"))), 0.05)
+    publish_adapter(
+        Config(model=Model(base=str(tiny_falcon)), training=Training(output=str(tmp_path / "adapter"))), 0.05
+    )
     return tmp_path / "adapter"
 
 

@@ -117,7 +117,11 @@ def test_a_case_longer_than_the_window_is_found_by_any_of_its_parts_and_reported
 
 
 def test_what_the_corpus_knows_reaches_the_threshold_and_what_it_does_not_stays_below(retriever):
-    known = ["My ankle is swollen after I twisted it.", "burning when I pee", "Is this gout? My big toe is red and hot."]
+    known = [
+        "My ankle is swollen after I twisted it.",
+        "burning when I pee",
+        "Is this gout? My big toe is red and hot.",
+    ]
     unknown = ["How do I make a HTML hyperlink?", "How far away is the Moon?", "Who won the election in 1996?"]
     best = [retriever.search(question, 1)[0].score for question in known + unknown]
     assert min(best[:3]) >= retriever.threshold > max(best[3:])
@@ -143,7 +147,10 @@ def test_the_finest_label_that_groups_cases_is_what_makes_two_cases_alike():
 
     fine, coarse, unique = [str(i // 3) for i in range(300)], [str(i // 100) for i in range(300)], map(str, range(300))
     assert grouping_label(labelled(specialty=coarse, condition=fine, number=unique)) == "condition"
-    assert grouping_label(labelled(specialty=coarse)) is None and grouping_label(labelled(number=map(str, range(9)))) is None
+    assert (
+        grouping_label(labelled(specialty=coarse)) is None
+        and grouping_label(labelled(number=map(str, range(9)))) is None
+    )
 
 
 def test_without_labels_a_prompt_is_drawn_with_its_own_completion_and_the_draw_is_stable():

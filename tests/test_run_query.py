@@ -296,14 +296,16 @@ class Terminal:
 
 @pytest.fixture
 def talkative(tiny_falcon, tmp_path) -> Path:
-    """A base that never stops by itself, far from uniform so that it does not stutter, and deep so that it takes its time."""
+    """A base that never stops by itself, far from uniform so that it does not stutter,
+    and deep so that it takes its time."""
     config = AutoConfig.from_pretrained(tiny_falcon, num_hidden_layers=16)
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(config)
     for parameter in base.parameters():
         parameter.data *= 3
     base.transformer.ln_f.bias.data += 1
-    base.lm_head.weight.data[config.eos_token_id] = -1  # what is normalised adds up to nothing, so only the bias counts here
+    # what is normalised adds up to nothing, so only the bias counts here
+    base.lm_head.weight.data[config.eos_token_id] = -1
     base.save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(tiny_falcon).save_pretrained(tmp_path)
     return tmp_path
@@ -315,7 +317,8 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer
     terminal.read_until("ask>")
     terminal.type("twisted ankle\r")
     terminal.read_until("alone")
-    terminal.read_until("[^\x1b]{200}")  # words of the answer: a prompt would be drawn with escapes, and take Ctrl-C for a key
+    # words of the answer: a prompt would be drawn with escapes, and take Ctrl-C for a key
+    terminal.read_until("[^\x1b]{200}")
     terminal.type("\x03")
     terminal.read_until(r"Stopped\.")
     terminal.read_until("ask>")

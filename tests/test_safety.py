@@ -265,7 +265,8 @@ def test_safety_offers_the_checks_of_doses_and_terminal_text():
     ("He has been saving up his amitriptyline.", "self-harm", "He has been saving up his holidays."),
     ("She ate a grape and is clutching her throat.", "breathing", "She ate a grape and has a sore throat."),
     ("He collapsed and I don't think he's breathing.", "unconscious", "I don't think he's breathing well at night."),
-    ("Fever and a rash that doesn't go when I press a glass on it.", "meningitis", "Fever and a rash that goes when I press."),
+    ("Fever and a rash that doesn't go when I press a glass on it.", "meningitis",
+     "Fever and a rash that goes when I press."),
 ])  # fmt: skip
 def test_what_was_once_overlooked_is_seen(question, kind, harmless):
     assert kind in {notice.kind for notice in emergency_notices(question)}

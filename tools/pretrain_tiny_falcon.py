@@ -5,8 +5,8 @@
 
 The story: read the text → hold out whole MedQuAD foci → train a byte-level BPE → pack → train → measure → save.
 The learning rate follows the clock, not a step count, so the run ends on time on any machine (or `--tokens`). The same
-command resumes an interrupted run from its newest checkpoint (`--work`). A GPU is used where there is one. Phases follow
-each other with `--init`; `--cases` adds documents that answer from retrieved cases (case_documents.py).
+command resumes an interrupted run from its newest checkpoint (`--work`). A GPU is used where there is one. Phases
+follow each other with `--init`; `--cases` adds documents that answer from retrieved cases (case_documents.py).
 """
 
 import argparse
@@ -43,9 +43,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="more JSONL text, see `other_documents`")
     parser.add_argument("--output", type=Path, required=True, help="where model and tokenizer go")
     parser.add_argument("--work", type=Path, default=None, help="checkpoints and log; default: OUTPUT.work")
-    parser.add_argument("--tokenizer", type=Path, default=None, help="reuse this tokenizer.json instead of training one")
+    parser.add_argument(
+        "--tokenizer", type=Path, default=None, help="reuse this tokenizer.json instead of training one"
+    )
     parser.add_argument("--minutes", type=float, default=75.0, help="training time; the schedule follows it")
-    parser.add_argument("--tokens", type=float, default=None, help="train on so many tokens instead (to compare settings)")
+    parser.add_argument(
+        "--tokens", type=float, default=None, help="train on so many tokens instead (to compare settings)"
+    )
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--heads", type=int, default=6)
@@ -242,8 +246,9 @@ def main():
         model.load_state_dict(load_file(args.init / "model.safetensors"), strict=False)
     optims = optimizers(args, model)
     peaks = [group["lr"] for optimizer in optims for group in optimizer.param_groups]
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(stream.tokens):,} tokens an epoch, "
-          f"{sum(map(len, held)):,} held out, {device}", flush=True)  # fmt: skip
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
+          f"{len(stream.tokens):,} tokens an epoch, {sum(map(len, held)):,} held out, {device}",
+          flush=True)  # fmt: skip
 
     @torch.compile
     def loss_of(batch):
@@ -310,7 +315,8 @@ def main():
     model.to(torch.bfloat16).save_pretrained(args.output)
     (args.output / "pretraining.json").write_text(
         json.dumps(state | {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items()
-                            if k not in ("medquad", "text", "output", "work", "tokenizer", "init", "tokens")}, indent=1) + "\n"
+                            if k not in ("medquad", "text", "output", "work", "tokenizer", "init", "tokens")},
+                   indent=1) + "\n"
     )  # fmt: skip
 
 

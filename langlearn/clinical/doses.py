@@ -167,8 +167,8 @@ def _unit(match: re.Match) -> str:
 
 
 def value(written: str) -> Decimal:
-    """The number in a figure: 1,000 is a thousand, 1,5 one and a half, 1/2 a half; 5.0 equals 5. Of a figure that nobody
-    can read, such as 1,5,2 from a model that rambles, its beginning."""
+    """The number in a figure: 1,000 is a thousand, 1,5 one and a half, 1/2 a half; 5.0 equals 5. Of a figure that
+    nobody can read, such as 1,5,2 from a model that rambles, its beginning."""
     if "/" in written:
         above, below = written.split("/")
         return Decimal(above) / Decimal(below) if int(below) else Decimal(above)

@@ -151,7 +151,8 @@ FINDINGS = {
         (?:lips?|face|tongue|he|she|baby) ~ (?:gone|turned|turning|going|went|looks?) (?:\w+ )?(?:blue|gray|purple)
     """,
     "choking": r"""
-        (?:is|am|was|started|he's|she's|i'm|be) choking, chok\w+ on, (?:clutch|grabb|grasp)\w* (?:at )?(?:THE )?(?:throat|neck)
+        (?:is|am|was|started|he's|she's|i'm|be) choking, chok\w+ on
+        (?:clutch|grabb|grasp)\w* (?:at )?(?:THE )?(?:throat|neck)
         (?:food|grape|toy|coin|meat|bone|something) ~ (?:stuck|lodged) ~ (?:throat|airway)
         (?:food|grape|toy|coin|meat|bone|steak|sweet|something|nut) ~ (?:went|gone) down the wrong way
     """,
@@ -360,16 +361,19 @@ FINDINGS = {
         photophobi\w+, light (?:is )?hurt\w*, sensitiv\w+ to ~ light, can't (?:stand|bear|look at) ~ light
         light ~ (?:unbearable|hurts|painful|too bright), (?:hates|avoiding|shying from) ~ light
     """,
-    "rash that does not fade": r"""
+    "rash that does not fade": (
+        r"""
         non ?blanching
-        (?:rash|spots?) ~ (?:doesn't|don't|won't|not|didn't|isn't) (?:\w+ )?(?:fade|fading|blanch|disappear|go away|go when|go if)\w*
+        (?:rash|spots?) ~ (?:doesn't|don't|won't|not|didn't|isn't) """
+        r"""(?:\w+ )?(?:fade|fading|blanch|disappear|go away|go when|go if)\w*
         petechi\w+, purpur\w+, purple (?:rash|spots|blotches), (?:rash|spots) ~ purple
         (?:rash|spots?|bruises) ~ (?:stay|stays|still there|remain|visible) ~ (?:glass|press\w*|tumbler)
         (?:fail\w*|positive) ~ (?:glass|tumbler) test, (?:glass|tumbler) test (?:is |was )?positive, blood spots
         pin ?prick (?:rash|spots)
         (?:rash|spots?) ~ like (?:bruises|bruising|pin ?pricks)
         (?:doesn't|don't|won't) (?:fade|blanch|go away) ~ (?:glass|tumbler|press\w*)
-    """,
+    """
+    ),
     "meningitis": r"HAVING (?:meningitis|meningococc\w+|encephalitis)(?! (?:vaccin|jab|belt)), meningitis SOMEONE",
     "bulging fontanelle": r"bulging (?:fontanel\w*|soft spot), (?:fontanel\w*|soft spot) ~ bulging",
     # Allergy

@@ -100,7 +100,8 @@ AFTER: dict[State, str] = {
     """,
     "historical": r"""
         LONG_AGO, last (?:year|winter|spring|summer|autumn|fall|MONTH), in (?:19|20)\d\d, in MONTH
-        as an? (?:child|teenager|baby|infant), in the past(?! (?:[\w-]+ ){0,2}?(?:hours?|hrs?|minutes?|mins?|days?|nights?|weeks?))
+        as an? (?:child|teenager|baby|infant)
+        in the past(?! (?:[\w-]+ ){0,2}?(?:hours?|hrs?|minutes?|mins?|days?|nights?|weeks?))
         when (?:i|he|she|they) (?:was|were) (?:\d\w*|a child|young|little|born), in childhood
         at (?:the )?age (?:of )?\d+
     """,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 TRIAL_TOKENS = 512
-# For one model whose weights are rounded to bfloat16. Measured (see merging.py): 80, 8 and 10 times less than these. The
-# same adapter on the weights before their 4-bit rounding is beyond all three.
+# For one model whose weights are rounded to bfloat16. Measured (see merging.py): 80, 8 and 10 times less than these.
+# The same adapter on the weights before their 4-bit rounding is beyond all three.
 MOST_DIVERGENCE, LARGEST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.5, 0.95
 
 

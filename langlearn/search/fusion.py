@@ -82,7 +82,8 @@ class Fit:
     drawn: str
     """Where the questions came from."""
     ndcg: dict[str, float] | None
-    """nDCG@10 of dense, bm25, rrf and hybrid. What is fitted is cross-fitted: no question took part in its own choice."""
+    """nDCG@10 of dense, bm25, rrf and hybrid. What is fitted is cross-fitted:
+    no question took part in its own choice."""
 
     def fusion(self, mode: str = "auto") -> Fusion:
         mode = self.mode if mode == "auto" else mode

@@ -3,9 +3,9 @@
     vectors-3f2a….npy  records-9c01….jsonl  search-77de….safetensors     named by their own sha256
     manifest.json                                                        names, sizes, hashes; and its own hash
 
-New files are written beside the old ones; replacing `manifest.json` is the one step that makes them the index. A crash before it
-leaves the old index, after it the new one; what is left over goes with the next change. There is no pickle, and
-nothing that FAISS would parse.
+New files are written beside the old ones; replacing `manifest.json` is the one step that makes them the index. A
+crash before it leaves the old index, after it the new one; what is left over goes with the next change. There is no
+pickle, and nothing that FAISS would parse.
 """
 
 import contextlib
@@ -43,7 +43,8 @@ def read_manifest(folder: Path) -> dict | None:
         raise UserError(f"index file {path} was edited or cut short:\n{REBUILD}")
     if manifest["format"] != FORMAT:
         raise UserError(
-            f"index {folder} has format {manifest['format']}, not {FORMAT}:\nbuild it anew with run_query.py --rebuild true"
+            f"index {folder} has format {manifest['format']}, not {FORMAT}:\n"
+            "build it anew with run_query.py --rebuild true"
         )
     return manifest
 
@@ -99,7 +100,8 @@ def _signed(manifest: dict) -> bytes:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove our files that the manifest does not name. One that a reader still maps on Windows stays until next time."""
+    """Remove our files that the manifest does not name.
+    One that a reader still maps on Windows stays until next time."""
     with contextlib.suppress(OSError, UserError):
         manifest = read_manifest(folder)
         named = {entry["name"] for entry in manifest["files"].values()} if manifest else set()

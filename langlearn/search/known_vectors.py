@@ -11,7 +11,8 @@ KEY_BYTES = 16
 
 
 class KnownVectors:
-    """Embeds what it has not seen. The key of a vector is a hash of exactly what the model read, its prefix included."""
+    """Embeds what it has not seen. The key of a vector is a hash of exactly what the model read,
+    its prefix included."""
 
     def __init__(self, embedder: Embedder, progress: Callable[[str, int, int], None]):
         self.embedder = embedder

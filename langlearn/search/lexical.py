@@ -25,7 +25,8 @@ def words(text: str) -> list[str]:
 
 
 class Lexical:
-    """BM25 scores of a question against every text. `arrays` is all there is to it: save it, and make it anew from it."""
+    """BM25 scores of a question against every text. `arrays` is all there is to it:
+    save it, and make it anew from it."""
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays

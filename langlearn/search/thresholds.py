@@ -1,4 +1,5 @@
-"""Where "no similar case found" begins: the similarity that tells questions this corpus can answer from those it cannot.
+"""Where "no similar case found" begins: the similarity that tells questions this corpus
+can answer from those it cannot.
 
 In scope are the corpus' own prompts, each looking for other cases, once whole and once by its first sentence (people
 ask short questions). Out of scope are the questions below and the prompts that the corpus itself labels so.
@@ -68,7 +69,8 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Threshold:
-    """Below `value` a question's best hit is no evidence. The rates are cross-fitted: on questions that did not choose."""
+    """Below `value` a question's best hit is no evidence. The rates are cross-fitted:
+    on questions that did not choose."""
 
     value: float
     false_answer: float

@@ -1,11 +1,11 @@
 """Nearest unit vectors by inner product: exact below 100,000, from codes of 4 bits from there on.
 
-Product quantisation (Jégou et al. 2011): each eight numbers of a vector become one of 16 codes, 24 bytes for 384 numbers. All
-codes are compared, by look-up tables that stay in the processor's registers (André et al. 2015), and the best candidates are
-scored exactly. There are as many candidates as recall@10 needs, measured against exact search. On a million vectors this
-was faster than an inverted file, trained in seconds instead of minutes, and found what a graph (HNSW) did not.
-What was trained is one plain array from which the structure is rebuilt at load: `faiss.read_index` is unsafe on a
-file that somebody else may have written.
+Product quantisation (Jégou et al. 2011): each eight numbers of a vector become one of 16 codes, 24 bytes for 384
+numbers. All codes are compared, by look-up tables that stay in the processor's registers (André et al. 2015), and the
+best candidates are scored exactly. There are as many candidates as recall@10 needs, measured against exact search. On
+a million vectors this was faster than an inverted file, trained in seconds instead of minutes, and found what a graph
+(HNSW) did not. What was trained is one plain array from which the structure is rebuilt at load: `faiss.read_index` is
+unsafe on a file that somebody else may have written.
 """
 
 import faiss
@@ -20,7 +20,8 @@ _GPU_MOST = 2048  # neighbours that FAISS can return from a GPU
 
 
 class VectorSearch:
-    """FAISS over `vectors`, (n, d) float32 unit rows. `plan` and `arrays` come from `train`; without them it is exact."""
+    """FAISS over `vectors`, (n, d) float32 unit rows. `plan` and `arrays` come from `train`;
+    without them it is exact."""
 
     def __init__(self, vectors: np.ndarray, plan: dict | None = None, arrays: dict[str, np.ndarray] | None = None):
         self.vectors = vectors

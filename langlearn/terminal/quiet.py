@@ -8,7 +8,8 @@ import warnings
 
 
 def libraries() -> None:
-    """To be called before torch and transformers are imported: they read their settings then. The hub is off as well."""
+    """To be called before torch and transformers are imported: they read their settings then.
+    The hub is off as well."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
