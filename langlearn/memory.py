@@ -196,18 +196,22 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
 
 def _kept_by_layer(shape: Shape, step: Step) -> int:
     """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or,
-    where memory is short, the input as it is, which Falcon's first two layers share, and of its last
-    nothing but the input of the GELU."""
+    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or, where memory
+    is short, the input as it is."""
     c, adapted = step.compute_bytes, _adapted(shape, step.targets)
     frugal, names = step.device in FRUGAL, {each.name for each in adapted}
-    mask = 0 if frugal else -8 * math.log1p(-step.dropout)
-    inputs = sum(each.count * (each.inputs * (c + mask) + step.rank * c) for each in adapted) // shape.layers
-    one_input = shape.falcon and shape.norms == shape.layers and (frugal or not step.dropout)
-    if one_input and {"query_key_value", "dense_h_to_4h"} <= names:
-        inputs -= shape.hidden * c
-    if shape.falcon and frugal and "dense_4h_to_h" in names:
-        inputs -= shape.mlp_width * c
+    shares = shape.falcon and shape.norms == shape.layers and (frugal or not step.dropout)
+
+    def kept_width(each: Linear) -> int:
+        if shares and each.name == "dense_h_to_4h" and "query_key_value" in names:
+            return 0  # the same tensor is the input of both
+        if shape.falcon and frugal and each.name == "dense_4h_to_h":
+            return 0  # made again from the input of the GELU, which counts below
+        return each.inputs
+
+    places = 0 if frugal else -8 * math.log1p(-step.dropout)
+    kept = sum(each.count * (kept_width(each) * c + each.inputs * places + step.rank * c) for each in adapted)
+    inputs = kept // shape.layers
     norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
     width = shape.heads * shape.head_dim
     attention = 2 * width * c + 2 * shape.kept_kv_heads * shape.head_dim * c + 4 * shape.heads

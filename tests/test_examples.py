@@ -113,10 +113,8 @@ def test_padded_batches_have_few_widths_where_shapes_cost(encoder):
     fill = Fill.of([len(e.input_ids) for e in examples], 1024, packed=False)
     plain, filled = (list(micro_batches(examples, 1024, False, 0, fill=f)) for f in (Fill(), fill))
     widths = [b.input_ids.shape[1] for b in filled]
-    assert (
-        len(set(widths)) < 6 < len({b.input_ids.shape[1] for b in plain})
-        and all(w % fill.example == 0 for w in widths)
-    )
+    assert len(set(widths)) < 6 < len({b.input_ids.shape[1] for b in plain})
+    assert all(w % fill.example == 0 for w in widths)
     assert all(b.input_ids.numel() <= 1024 for b in filled)
     for name in ("tokens", "supervised"):
         assert sum(getattr(b, name) for b in filled) == sum(getattr(b, name) for b in plain)

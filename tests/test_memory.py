@@ -160,3 +160,35 @@ def test_the_layers_of_other_models_are_counted_too():
         assert shape.norms == 4
         made = model.add_adapter(real, config.Adapter(r=2), seed=0)
         assert memory.adapter_parameters(shape, 2) == sum(p.numel() for p in made.parameters() if p.requires_grad)
+
+
+def kept_for_backward(made, batch) -> int:
+    """Bytes of all tensors, once each, that the layers keep; what is kept of the model itself does not count."""
+    held, own = {}, {p.untyped_storage().data_ptr() for p in [*made.parameters(), *made.buffers()]}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    layers = made.get_base_model().transformer
+    with objective.packed(batch), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        hidden = layers(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)[0]
+    assert hidden.requires_grad
+    return sum(held.values())
+
+
+@pytest.mark.parametrize("targets", [None, ["query_key_value", "dense_h_to_4h"]])  # all of the first layer has a gradient
+@pytest.mark.parametrize("frugal, dropout", [(False, 0.0), (False, 0.05), (True, 0.0), (True, 0.05)])
+def test_each_tensor_that_the_layers_keep_is_counted_once(bases, monkeypatch, targets, frugal, dropout):
+    monkeypatch.setattr(falcon, "SCORED", None)
+    if frugal:
+        monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
+        monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
+    loaded = model.load_base(config.Model(base=bases[256]), DEVICE, torch.bfloat16)
+    made = model.add_adapter(loaded, config.Adapter(r=16, dropout=dropout, target_modules=targets), seed=0).train()
+    tokens = 1024
+    step = replace(step_for(torch.bfloat16, dropout, scored_length=0), targets=tuple(targets) if targets else None)
+    counted = memory.peak(memory.shape_of(falcon_config()), step, tokens).activations
+    assert counted == pytest.approx(kept_for_backward(made, batch_of(tokens)), rel=0.05)
