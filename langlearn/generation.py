@@ -152,7 +152,7 @@ def generate(
     """Answers to `prompts`, left-padded into one batch; `on_text` streams the (only) prompt's words as they come.
 
     Greedy at temperature 0. A single answer also ends where it would write `until`. `lookup` None takes prompt lookup
-    where its answers are the same (see `lookup_is_exact`). `kept` is of the same model, for a single prompt. The prompts
+    where its answers are the same (see `lookup_is_exact`). `kept` is of the same model, for a single prompt. Prompts
     are encoded with special tokens taken as plain text, so that a case cannot end the prompt for the model.
     """
     if (on_text or until or lookup or kept) and len(prompts) != 1:

@@ -179,7 +179,7 @@ def kept_for_backward(made, batch) -> int:
     return sum(held.values())
 
 
-@pytest.mark.parametrize("targets", [None, ["query_key_value", "dense_h_to_4h"]])  # all of the first layer has a gradient
+@pytest.mark.parametrize("targets", [None, ["query_key_value", "dense_h_to_4h"]])  # the first layer's gradient is whole
 @pytest.mark.parametrize("frugal, dropout", [(False, 0.0), (False, 0.05), (True, 0.0), (True, 0.05)])
 def test_each_tensor_that_the_layers_keep_is_counted_once(bases, monkeypatch, targets, frugal, dropout):
     monkeypatch.setattr(falcon, "SCORED", None)

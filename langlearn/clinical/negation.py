@@ -84,14 +84,14 @@ def _scopes_of(clause: str, after: re.Pattern | None) -> Iterator[Scope]:
     def matches(pattern: re.Pattern) -> list[re.Match]:
         return [m for m in pattern.finditer(clause) if not any(a <= m.start() < b for a, b in pseudo)]
 
-    for state, pattern in _BEFORE.items():
+    for state, triggers in _BEFORE.items():
         ends = [m.start() for m in matches(_ENDS[state])]
-        for trigger in matches(pattern):
+        for trigger in matches(triggers):
             limit = min((e for e in ends if e >= trigger.end()), default=len(clause))
             yield Scope(trigger.end(), _list_end(clause, trigger, limit, state), state, trigger.span())
-    for state, pattern in [*_AFTER.items(), *([("negated", after)] if after else [])]:
+    for state, triggers in [*_AFTER.items(), *([("negated", after)] if after else [])]:
         ends = [m.end() for m in matches(_ENDS[state])]
-        for trigger in matches(pattern):
+        for trigger in matches(triggers):
             limit = max((e for e in ends if e <= trigger.start()), default=0)
             yield Scope(_list_start(clause, trigger, limit), trigger.start(), state, trigger.span())
 
