@@ -74,11 +74,12 @@ def measure(settings, corpus, run: dict, log) -> None:
 
     The adapter is whole by now, whatever happens here.
     """
-    from langlearn import evaluation, report
+    from langlearn import evaluation, machine, report
     from langlearn.measuring import results
     from langlearn.terminal import display
 
     found = None
+    machine.give_back_freed_memory()  # the model that was trained; the adapter is loaded again, as its users will
     try:
         if settings.evaluation.cases:
             with display.progress_bar() as progress:

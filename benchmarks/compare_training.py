@@ -104,7 +104,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
-    from langlearn import config, examples, hardware, launch, model, training, trainlog
+    from langlearn import config, examples, hardware, launch, model, optimization, training, trainlog
 
     cases = read_cases(path)
     settings = config.Config(model=config.Model(base=base))
@@ -123,7 +123,7 @@ def ours(base: str, path: str, seconds: float, device: str):
         loaded = model.unpack(loaded, torch.bfloat16)
     tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
     setup = training.setup_of(plan, settings.training, tuned.config, lengths, torch.device(device))
-    training.learning_rate = lambda *_: RATE
+    optimization.learning_rate = lambda *_: RATE
     run = training.Run(
         tuned, examples.Curriculum(cases, [], encoder, settings.training, 0), [], settings.training, setup,
         launch.alone(torch.device(device)), trainlog.TrainLog(Path(), enabled=False), Path(), {},
@@ -187,17 +187,13 @@ OTHERS = ("litgpt", "llamafactory")
 
 
 def take_turn(python: str, way: str, base: str, cases: str, args) -> list:
-    """The steps of one turn; none, and a line that says why, if it did not run."""
+    """The steps of one turn; none, and why, if it did not run."""
     command = [python, __file__, "--turn", way, "--base", base, "--cases", cases]
     command += ["--seconds", str(args.seconds), "--device", args.device]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     if done.returncode or len(rows) < 3:
-        why = (
-            (done.stderr.strip().splitlines() or ["no output"])[-1]
-            if done.returncode
-            else "too few steps: more --seconds"
-        )
+        why = (done.stderr.strip()[-3000:] or "no output") if done.returncode else "too few steps: more --seconds"
         print(f"{way}: did not run: {why}")
         return []
     return rows

@@ -203,14 +203,21 @@ def main() -> None:
         torch.cuda.empty_cache()
 
     result = {"device": name, "flop_per_second": rate, "flop_per_token": flop_a_token}
+
+    def keep(**more) -> None:
+        """What is measured so far: what comes later may be cut off."""
+        result.update(more)
+        (given.work / "full_shape.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+
     if given.ways:
-        result["compared"] = compared(given, base, device, flop_a_token, rate)
-    cards = given.cards if device == "cuda" else [""]
-    result["runs"] = [run(given, base, card) for card in cards]
+        keep(compared=compared(given, base, device, flop_a_token, rate))
+    cards, runs = given.cards if device == "cuda" else [""], []
+    for card in cards:
+        runs.append(run(given, base, card))
+        keep(runs=runs)
     too_much = {"training.tokens_per_micro_batch": 16384, "training.activation_checkpointing": "off"}
     if device == "cuda" and cards:
-        result["too_much"] = run(given, base, cards[0], **too_much)
-    (given.work / "full_shape.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        keep(too_much=run(given, base, cards[0], **too_much))
 
 
 if __name__ == "__main__":

@@ -33,12 +33,13 @@ def restore_optimizer(
     for name, value in tensors.items():
         if name.startswith(prefix + "."):
             g, i, key = name[len(prefix) + 1 :].split(".", 2)
-            parameter = optimizer.param_groups[int(g)]["params"][int(i)]
+            group = optimizer.param_groups[int(g)]
+            parameter = group["params"][int(i)]
             if key.endswith(PLAIN_INT):
                 optimizer.state[parameter][key.removesuffix(PLAIN_INT)] = int(value)
             else:
-                # A scalar `step` stays on the CPU: that is where the stock optimizers keep it.
-                place = "cpu" if value.ndim == 0 else parameter.device
+                # A scalar `step` stays on the CPU, where the stock optimizers keep it, but for their fused kernels.
+                place = "cpu" if value.ndim == 0 and not group.get("fused") else parameter.device
                 optimizer.state[parameter][key] = value.to(place, copy=True)
 
 

@@ -29,6 +29,10 @@ from transformers.masking_utils import sdpa_mask
 from transformers.models.falcon import modeling_falcon
 from transformers.models.falcon.modeling_falcon import FalconAttention, apply_rotary_pos_emb
 
+# cuDNN's attention, which torch would take first on a Hopper GPU, prepares a plan for each length that it meets, tens
+# of milliseconds each; flash attention has none. This holds for the whole process.
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 FUSED = "falcon_fused"
 SCORED = ("cpu", torch.bfloat16)  # where packed rows keep the scores of all heads, from one product
 MOST_SCORED = 2048  # tokens of an example; the scores of longer ones take more memory than all else

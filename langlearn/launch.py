@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 
 from langlearn.errors import UserError
-from langlearn.machine import Hardware, rank_count
+from langlearn.machine import Hardware, own_device, rank_count, ranks_here
 
 LAUNCHER = "LANG_LEARN_LAUNCHER"  # process id of the launcher, for its ranks
 PATIENCE = timedelta(hours=2)  # rank 0 may generate or evaluate alone for a while
@@ -118,12 +118,11 @@ def init() -> Ranks:
     rank, world_size, local_rank = (int(os.environ.get(n, d)) for n, d in
                                     (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))  # fmt: skip
     _die_with_launcher()
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device = torch.device("cuda", local_rank % gpus) if gpus else torch.device("cpu")
-    if gpus:
+    device = own_device()
+    if device.type == "cuda":
         torch.cuda.set_device(device)
     if world_size > 1:
-        own_gpu = gpus >= int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
+        own_gpu = device.type == "cuda" and torch.cuda.device_count() >= ranks_here(world_size)
         nccl = own_gpu and dist.is_nccl_available()
         dist.init_process_group("nccl" if nccl else "gloo", timeout=PATIENCE, device_id=device if nccl else None)
         if not nccl:

@@ -1,12 +1,14 @@
 """What this machine is: GPUs, cores, memory, and what torch can do with them."""
 
 import ctypes
+import gc
 import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,6 +100,13 @@ def rank_count(hardware: Hardware) -> int:
     if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"LANG_LEARN_RANKS is '{asked}': it must be a whole number, 1 or more")
     return int(asked)
+
+
+def own_device() -> torch.device:
+    """What this process computes on: of the visible GPUs that of its local rank, in turn where ranks share them, or
+    else the CPU."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % gpus) if gpus else torch.device("cpu")
 
 
 def ranks_here(ranks: int) -> int:
@@ -214,6 +223,15 @@ def peak_memory(device: torch.device) -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def give_back_freed_memory() -> None:
+    """What nothing refers to any more goes back to the GPU and to Linux, so that what follows finds it free."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, TypeError, AttributeError):  # another system, another libc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def keep_freed_memory() -> None:

@@ -1,6 +1,7 @@
 """report/index.html: a run on one page that opens anywhere, offline, for as long as there are browsers."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -107,8 +108,11 @@ def training(run: dict, found: Curves) -> list[Html]:
     if lines:
         drawn.append(("Loss", "nats a token of the answer", Curve("loss", lines, smooth=bool(steps))))
     if steps:
-        norms, rates = [s["grad_norm"] for s in steps], [s["learning_rate"] for s in steps]
-        drawn.append(("Gradient norm ‖∇‖", "before clipping", Curve("norm", [Line(at, norms)], True, from_zero=True)))
+        # A step that overflowed in 16 bits was not taken: it has no gradient norm.
+        norms = [(s["step"], s["grad_norm"]) for s in steps if math.isfinite(s["grad_norm"])]
+        line = Line([step for step, _ in norms], [norm for _, norm in norms])
+        drawn.append(("Gradient norm ‖∇‖", "before clipping", Curve("norm", [line], True, from_zero=True)))
+        rates = [s["learning_rate"] for s in steps]
         drawn.append(("Learning rate η", "", Curve("rate", [Line(at, rates)], from_zero=True)))
     if not drawn:
         return []

@@ -14,6 +14,7 @@ from langlearn import assets, config
 from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
 from langlearn.index import Index, Progress, open_index
+from langlearn.machine import own_device
 from langlearn.search.candidates import DEPTH, Pool
 from langlearn.search.fusion import order
 from langlearn.search.lexical import words
@@ -106,7 +107,7 @@ def open_retriever(
     settings: config.Index, mode: Mode, corpus: Corpus, progress: Progress | None = None, rebuild: bool = False
 ) -> Retriever:
     """A retriever over the corpus as the settings say, its index made current first; see `open_index`."""
-    embedder = Embedder(settings.embedder, batch_size=settings.batch_size)
+    embedder = Embedder(settings.embedder, device=str(own_device()), batch_size=settings.batch_size)
     folder = Path(settings.folder)
     index = open_index(folder, corpus, embedder, progress, fields=settings.fields, rebuild=rebuild)
     return Retriever(index, embedder, mode, settings.reranker)
@@ -121,7 +122,11 @@ class CrossEncoder:
         from sentence_transformers import CrossEncoder as Model  # slow to import
 
         self._model = Model(
-            str(folder), trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
+            str(folder),
+            device=str(own_device()),
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True},
         )
 
     def scores(self, question: str, cases: Sequence[Case]) -> np.ndarray:

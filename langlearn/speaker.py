@@ -61,7 +61,8 @@ def base_that_answers(config: Config, hardware: Hardware, dtype: torch.dtype) ->
     if hardware.device == "cpu" and config.model.dtype == "auto":
         dtype = torch.float32
     base = models.load_base(config.model, hardware.device, dtype)
-    wide = dtype == torch.float32 and 4 * base.num_parameters() < FOLDABLE_SHARE * hardware.memory_free
+    free = min((gpu.free for gpu in hardware.gpus), default=hardware.memory_free)
+    wide = dtype == torch.float32 and 4 * base.num_parameters() < FOLDABLE_SHARE * free
     if wide and config.model.quantization == "nf4":
         base = models.unpack(base, dtype)
     return base, wide

@@ -331,6 +331,13 @@ def test_folded_into_plain_weights_the_model_says_the_same(tuned):
     assert says(folded) == says(trained)
 
 
+def test_a_gpu_holds_the_folded_model_where_its_own_memory_has_room(tuned):
+    card = machine.Gpu("a card", (6, 1), 24 * 2**30, 0)
+    for free, folded in ((0, False), (2**33, True)):
+        here = replace(with_memory(2**40), gpus=(replace(card, free=free), replace(card, free=2**34)))
+        assert load_speaker(tuned, here, torch.float32).folded is folded
+
+
 def test_without_an_adapter_the_base_answers_and_says_so(tuned, tmp_path):
     tuned.training.output = str(tmp_path / "nothing here")
     alone = load_speaker(tuned, with_memory(2**33), torch.float32)

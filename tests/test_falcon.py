@@ -103,6 +103,11 @@ def test_no_mask_is_built_for_an_unpadded_batch(monkeypatch):
     assert seen == [(None, True)] * 2
 
 
+def test_attention_that_prepares_a_plan_for_each_length_is_never_taken():
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled() and torch.backends.cuda.mem_efficient_sdp_enabled()
+
+
 def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
     _, ours = falcons("multi-query")
     attention, heads = ours.transformer.h[0].self_attention, ours.config.num_attention_heads

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from langlearn import config, launch
+from langlearn import config, launch, machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
 
@@ -142,3 +142,13 @@ def test_ranks_that_torchrun_started_are_used_as_they_are(tmp_path):
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "sum [2.0, 1.0]" in done.stdout and done.stdout.count("place") == 1
+
+
+@pytest.mark.parametrize(
+    "gpus, local_rank, device", [(0, 1, "cpu"), (2, 1, "cuda:1"), (1, 1, "cuda:0"), (2, 3, "cuda:1")]
+)
+def test_ranks_take_the_visible_gpus_in_turn(monkeypatch, gpus, local_rank, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_RANK", str(local_rank))
+    assert str(machine.own_device()) == device

@@ -210,6 +210,16 @@ def test_a_damaged_or_lost_log_costs_the_step_curves_only(folder, tmp_path):
     assert "not in logs/metrics.jsonl" in page and 'alt="Loss by step"' in page and "Gradient norm" not in page
 
 
+def test_a_step_that_overflowed_has_no_gradient_norm(folder, monkeypatch):
+    lines, drawn, draw = steps(1, 30), [], report.charts.curve
+    lines[4] = lines[4].replace('"grad_norm": 1.0', '"grad_norm": Infinity')
+    (folder.parent / "logs" / "metrics.jsonl").write_text("\n".join(lines))
+    monkeypatch.setattr(report.charts, "curve", lambda chart: drawn.append(chart) or draw(chart))
+    written(folder)
+    [norm] = [chart.lines[0] for chart in drawn if chart.title == "norm"]
+    assert list(norm.x) == [n for n in range(1, 31) if n != 5] and set(norm.y) == {1.0}
+
+
 # Runs ---------------------------------------------------------------------------------------------------------------
 
 

@@ -204,6 +204,18 @@ def test_a_resumed_optimizer_has_its_moments_back(make_run):
         assert run.optimizer.state[mine]["step"] == other.optimizer.state[theirs]["step"] == 1
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_resumed_step_count_is_where_the_optimizer_looks_for_it(fused):
+    parameter = torch.nn.Parameter(torch.zeros(2, device="meta"))
+    optimizer = torch.optim.AdamW([parameter])
+    optimizer.param_groups[0]["fused"] = fused
+    checkpoint.restore_optimizer(
+        optimizer, {"optimizer.0.0.step": torch.tensor(3.0), "optimizer.0.0.exp_avg": torch.ones(2)}
+    )
+    state = optimizer.state[parameter]
+    assert state["step"].device.type == ("meta" if fused else "cpu") and state["exp_avg"].device.type == "meta"
+
+
 def test_only_the_newest_checkpoints_are_kept(make_run):
     run = make_run()
     for step in range(1, 6):
@@ -240,3 +252,25 @@ print([faults() for _ in range(10)][-1] - before)
         )
         counts.append(int(done.stdout))
     assert counts[0] > 20 * counts[1] + 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so")
+def test_what_a_run_kept_is_given_back_after_it():
+    code = """
+import psutil, torch
+from langlearn.machine import give_back_freed_memory, keep_freed_memory
+held = lambda: psutil.Process().memory_info().rss >> 20
+class Model: pass
+keep_freed_memory()
+model, last = Model(), None
+model.itself, model.weights = model, [torch.ones(2**18) for _ in range(200)]  # alive until garbage is collected
+last = torch.ones(2**18)  # above them: the rest cannot simply shrink
+before = held()
+del model
+print(before - held())
+give_back_freed_memory()
+print(before - held())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    kept, given = map(int, done.stdout.split())
+    assert kept < 20 and given > 150  # MiB of 200

@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import faiss
 import numpy as np
 import pytest
+import torch
 
+from langlearn.search import vector_search
 from langlearn.search.vector_search import FEWEST_CANDIDATES, VectorSearch, recall_at_10, train
 
 
@@ -65,3 +69,20 @@ def test_more_candidates_are_scored_until_the_recall_is_there(dimension):
 
 def test_asking_for_more_than_there_is_gives_all_there_is(vectors):
     assert VectorSearch(vectors[:3]).search(vectors[:1], 10)[1].shape == (1, 3)
+
+
+@pytest.mark.parametrize("capability, moved", [((6, 1), []), ((7, 5), [1])])
+def test_the_index_moves_to_the_gpu_of_its_own_rank_where_faiss_has_kernels_for_it(
+    vectors, monkeypatch, capability, moved
+):
+    asked = []
+    monkeypatch.setattr(vector_search, "own_device", lambda: torch.device("cuda", 1))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    resources = SimpleNamespace(setTempMemory=lambda size: None)
+    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: resources, raising=False)
+    monkeypatch.setattr(
+        faiss, "index_cpu_to_gpu", lambda given, number, index: asked.append(number) or index, raising=False
+    )
+    made = VectorSearch(vectors)
+    assert asked == moved and made.on_gpu is bool(moved)
+    assert len(made.search(vectors[:2], 3)[1]) == 2

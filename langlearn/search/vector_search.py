@@ -10,6 +10,9 @@ unsafe on a file that somebody else may have written.
 
 import faiss
 import numpy as np
+import torch
+
+from langlearn.machine import own_device
 
 EXACT_BELOW = 100_000
 RECALL_WANTED = 0.95
@@ -17,6 +20,8 @@ FEWEST_CANDIDATES = 50
 _SAMPLE = 300
 _MOST_TO_TRAIN = 65_536
 _GPU_MOST = 2048  # neighbours that FAISS can return from a GPU
+_GPU_OLDEST = (7, 0)  # compute capability that its wheels have kernels for
+_GPU_SCRATCH = 64 << 20  # bytes; it would take a gigabyte and a half from the model
 
 
 class VectorSearch:
@@ -109,10 +114,16 @@ def _coded(vectors: np.ndarray, codebooks: np.ndarray) -> faiss.Index:
 
 
 def _on_gpu(index: faiss.Index) -> tuple[faiss.Index, bool]:
-    """The index on the first GPU where this FAISS has one and it fits, else as it is; and whether it moved."""
-    if not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
+    """The index on this process's GPU where FAISS has kernels for it and it fits, else as it is; and whether it moved.
+    For an older GPU there are none, and FAISS would not raise an error, but end the process."""
+    device = own_device()
+    if not hasattr(faiss, "StandardGpuResources") or device.type != "cuda":
+        return index, False
+    if torch.cuda.get_device_capability(device) < _GPU_OLDEST:
         return index, False
     try:
-        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index), True
+        resources = faiss.StandardGpuResources()
+        resources.setTempMemory(_GPU_SCRATCH)
+        return faiss.index_cpu_to_gpu(resources, device.index, index), True
     except RuntimeError:  # the model fills the card; a search on the CPU takes milliseconds
         return index, False
