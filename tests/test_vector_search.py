@@ -78,6 +78,7 @@ def test_the_index_moves_to_the_gpu_of_its_own_rank_where_faiss_has_kernels_for_
     asked = []
     monkeypatch.setattr(vector_search, "own_device", lambda: torch.device("cuda", 1))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 2)
     resources = SimpleNamespace(setTempMemory=lambda size: None)
     monkeypatch.setattr(faiss, "StandardGpuResources", lambda: resources, raising=False)
     monkeypatch.setattr(

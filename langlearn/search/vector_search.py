@@ -117,7 +117,7 @@ def _on_gpu(index: faiss.Index) -> tuple[faiss.Index, bool]:
     """The index on this process's GPU where FAISS has kernels for it and it fits, else as it is; and whether it moved.
     For an older GPU there are none, and FAISS would not raise an error, but end the process."""
     device = own_device()
-    if not hasattr(faiss, "StandardGpuResources") or device.type != "cuda":
+    if device.type != "cuda" or not hasattr(faiss, "StandardGpuResources") or not faiss.get_num_gpus():
         return index, False
     if torch.cuda.get_device_capability(device) < _GPU_OLDEST:
         return index, False
