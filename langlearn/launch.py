@@ -140,7 +140,7 @@ def finish() -> None:
 def barrier(ranks: Ranks) -> None:
     """Wait for every rank."""
     if ranks.world_size > 1:
-        sum_across(ranks, torch.zeros(1, device=ranks.device))
+        sum_across(ranks, torch.zeros(1, device=ranks.device)).item()  # NCCL would return before the others are there
 
 
 def sum_across(ranks: Ranks, tensor: torch.Tensor) -> torch.Tensor:
