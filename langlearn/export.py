@@ -4,7 +4,6 @@
                            └── merged, written beside ── plain model ───┴── alike? renamed into place : nothing kept
 """
 
-import gc
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from langlearn.cases import Case
 from langlearn.config import Config
 from langlearn.errors import UserError
 from langlearn.files.model_files import tokenizer_files, weight_files
-from langlearn.machine import GIB, Hardware
+from langlearn.machine import GIB, Hardware, give_back_freed_memory
 from langlearn.measuring import likeness, reopen
 from langlearn.measuring.likeness import Difference
 from langlearn.record import write_json
@@ -51,10 +50,10 @@ def export(config: Config, hardware: Hardware, progress: Callable | None = None)
         expected = likeness.logits(tuned, models.load_tokenizer(config.model), texts, ask)
         merging.write_weights(tuned, base, beside, partial(progress, "merging"))
         del tuned
-        _release()
+        give_back_freed_memory()
         write_the_rest(config, base, beside)
         found = prove(beside, texts, expected, device, partial(progress, "asking the merged model"))
-        _release()
+        give_back_freed_memory()
         if not found.small:
             raise UserError(f"the merged model does not answer as its adapter does: {found};\n"
                             "nothing was kept; run_query.py still answers with the adapter on its base")  # fmt: skip
@@ -124,13 +123,6 @@ def prove(folder: Path, texts: list[str], expected: list[torch.Tensor], device: 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     plain = AutoModelForCausalLM.from_pretrained(folder, device_map={"": device}, local_files_only=True)
     return likeness.difference(expected, likeness.logits(likeness.in_float32(plain.eval()), tokenizer, texts, progress))
-
-
-def _release() -> None:
-    """Memory that nothing holds any more, and files that are still mapped: Windows renames no folder with one."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def next_steps(folder: str | Path, base: Path) -> str:

@@ -19,6 +19,7 @@ from langlearn.errors import UserError
 
 GIB = 2**30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+NO_GLIBC = (OSError, TypeError, AttributeError)  # what asking for its functions raises on another system
 
 
 @dataclass(frozen=True)
@@ -226,20 +227,19 @@ def peak_memory(device: torch.device) -> int:
 
 
 def give_back_freed_memory() -> None:
-    """What nothing refers to any more goes back to the GPU and to Linux, so that what follows finds it free."""
+    """What nothing refers to any more goes back to the GPU and to Linux, so that what follows finds it free; and files
+    that were still mapped are closed: Windows renames no folder with one."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with suppress(OSError, TypeError, AttributeError):  # another system, another libc
+    with suppress(*NO_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def keep_freed_memory() -> None:
     """From now on this process keeps what it frees for what it allocates next, instead of asking Linux for it again
     at every operation: 5 % of a step. The most that it holds stays the same."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # another system, another libc
-        return
-    mallopt(M_MMAP_THRESHOLD, 32 << 20)
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    with suppress(*NO_GLIBC):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

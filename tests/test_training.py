@@ -20,6 +20,9 @@ from langlearn.examples import Curriculum, Encoder
 from langlearn.trainlog import TrainLog
 
 ROOT = Path(__file__).parent.parent
+ON_GLIBC = pytest.mark.skipif(
+    sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so"
+)
 
 
 @pytest.fixture
@@ -231,7 +234,7 @@ def test_the_metrics_never_hold_the_text_of_a_case(make_run, tmp_path):
     assert "day 1" not in (tmp_path / "logs" / "train.log").read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so")
+@ON_GLIBC
 def test_what_is_freed_is_kept_for_what_comes_next():
     code = """
 import resource, sys, torch
@@ -254,7 +257,7 @@ print([faults() for _ in range(10)][-1] - before)
     assert counts[0] > 20 * counts[1] + 1000
 
 
-@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so")
+@ON_GLIBC
 def test_what_a_run_kept_is_given_back_after_it():
     code = """
 import psutil, torch
