@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
-from langlearn import evidence, generation, prompts, safety
+from langlearn import errors, evidence, generation, prompts, safety
 from langlearn.cases import REFUSALS, Case
 from langlearn.clinical.untrusted import strip_terminal
 from langlearn.config import Answering
@@ -125,11 +125,12 @@ class Answerer:
 
         growing = Growing(on_text or (lambda _: None), clean, NEXT_QUESTION)
         before_prompt = time.perf_counter()
-        [said] = generation.generate(
-            self.speaker.model, self.speaker.tokenizer, [fitted.prompt],
-            self.answering.max_new_tokens, self.answering.temperature,
-            on_text=growing.add, until=NEXT_QUESTION, kept=self.speaker.kept,
-        )  # fmt: skip
+        with errors.told():
+            [said] = generation.generate(
+                self.speaker.model, self.speaker.tokenizer, [fitted.prompt],
+                self.answering.max_new_tokens, self.answering.temperature,
+                on_text=growing.add, until=NEXT_QUESTION, kept=self.speaker.kept,
+            )  # fmt: skip
         answer, used, removed = evidence.check_citations(strip_terminal(said.text).strip(), count)
         growing.finish(answer)
         citations = [

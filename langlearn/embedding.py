@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from langlearn import assets
+from langlearn.halving import in_batches
 
 PROBES = (
     "A 25-year-old woman has lateral ankle pain and swelling after a fall.",
@@ -67,18 +68,19 @@ class Embedder:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         # Longest first: little padding within a batch, and memory runs out at once or not at all.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                made = self.model.encode(
-                    [texts[i] for i in rows], prompt="", batch_size=self.batch_size, show_progress_bar=False
-                )
+        done = 0
+        for rows, made in in_batches(order, self.batch_size, lambda rows: self._at_once([texts[i] for i in rows])):
             vectors[rows] = made
+            done += len(rows)
             if progress:
-                progress(min(start + self.batch_size, len(order)), len(order))
+                progress(done, len(order))
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.maximum(lengths, 1e-12)
+
+    def _at_once(self, texts: list[str]) -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.model.encode(texts, prompt="", batch_size=len(texts), show_progress_bar=False)
 
     def identity(self) -> dict:
         """What makes this embedder this embedder; equal dictionaries embed alike."""

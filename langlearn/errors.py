@@ -9,11 +9,23 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
     """Something the user can mend. The message names the thing, the value and the remedy."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Within, memory that runs out is a UserError."""
+    try:
+        yield
+    except Exception as error:
+        if (why := _of_memory(error)) is None:
+            raise
+        raise UserError(why) from None
 
 
 def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:
@@ -33,10 +45,21 @@ def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:
     except UserError as error:
         sys.exit(_say(str(error), 2, debug))
     except Exception as error:
+        if (why := _of_memory(error)) is not None:
+            sys.exit(_say(why, 2, debug))
         if (why := _unwritable(error)) is not None:
             sys.exit(_say(f"cannot write {getattr(error, 'filename', None) or 'a file'}: {why}\nmake room or choose "
                           "another folder in config.yaml; nothing half written was kept", 2, debug))  # fmt: skip
         sys.exit(_say(f"bug: {type(error).__name__}: {error}\nrun again with --debug for the traceback", 1, debug))
+
+
+def _of_memory(error: Exception) -> str | None:
+    """What torch's OutOfMemoryError, which is slow to import, says to the user; None for another error."""
+    if type(error).__name__ != "OutOfMemoryError":
+        return None
+    what, free, _ = str(error).partition(" is free")
+    first = (what + free).splitlines() or ["out of memory"]
+    return f"{first[0][:200]}\nend other programs on the GPU, or lower answering.k or training.max_length"
 
 
 def _unwritable(error: Exception) -> str | None:

@@ -29,9 +29,11 @@ class Load:
     workers: int
 
     def sizes(self, largest: int) -> list[int]:
-        """Micro-batch budgets to try, largest first; the longest example fits into each."""
+        """Micro-batch budgets to try, largest first; the longest example fits into each. None is larger than a step:
+        evaluations have the same budget, and would take more memory than training."""
         if self.asked:
             return [self.asked]
+        largest = min(largest, SMALLEST * math.ceil(self.likely / SMALLEST))
         return [*(n for n in range(largest, 0, -SMALLEST) if n > self.longest), self.longest]
 
     def at_once(self, tokens: int, fullest: int) -> int:

@@ -16,6 +16,8 @@ from peft import PeftModel
 from transformers import DynamicCache, StoppingCriteria, TextStreamer
 from transformers.utils import logging as transformers_logging
 
+from langlearn.halving import in_batches
+
 LOOKUP_TOKENS = 10
 LONGEST_PHRASE, TIMES, FEWEST = 16, 3, 12
 """An answer goes round in circles once a phrase of so many tokens at most stands there so many times, in so many
@@ -218,9 +220,11 @@ def generate_many(model, tokenizer, prompts: Sequence[str], max_new_tokens: int,
     """Answers in the order of `prompts`, computed in batches of similar length."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers: list[Generated | None] = [None] * len(prompts)
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = generate(model, tokenizer, [prompts[i] for i in chosen], max_new_tokens)
+
+    def answered(chosen: Sequence[int]) -> list[Generated]:
+        return generate(model, tokenizer, [prompts[i] for i in chosen], max_new_tokens)
+
+    for chosen, batch in in_batches(order, batch_size, answered):
         for i, answer in zip(chosen, batch, strict=True):
             answers[i] = answer
         if progress:

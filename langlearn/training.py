@@ -11,10 +11,8 @@ and an interrupted run continues exactly.
 """
 
 import math
-import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,7 +23,8 @@ from langlearn import model as models
 from langlearn.ahead import Ahead
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
+from langlearn.examples import Batch, Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
+from langlearn.interruption import interruptible
 from langlearn.machine import keep_freed_memory, peak_memory
 from langlearn.side_by_side import SideBySide
 from langlearn.trainlog import TrainLog, clock
@@ -153,7 +152,7 @@ class Run:
         examples = (take or self.examples_of)(p.step)
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
-            self.make_room(examples)
+            self.make_room(examples, f"step {p.step + 1}")
         rate = optimization.learning_rate(p.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -182,8 +181,7 @@ class Run:
 
         def compute(pile: list[Example]) -> tuple[torch.Tensor, list[torch.Tensor]]:
             total, sums = torch.zeros((), device=self.setup.device), [torch.zeros_like(p) for p in parameters]
-            asked = self.setup.cases_per_micro_batch if self.budget == self.setup.tokens_per_micro_batch else None
-            for batch in self.batches(pile, asked):
+            for batch in self.batches(pile, self.setup.cases_per_micro_batch):
                 with objective.packed(batch):
                     loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
                     torch._foreach_add_(sums, torch.autograd.grad(self.scaler.scale(loss), parameters))
@@ -191,11 +189,8 @@ class Run:
             return total, sums
 
         seed = (self.training.seed * 1_000_003 + self.progress.step) * 1024 + self.ranks.rank
-        try:
-            done = self.side_by_side.each(compute, self.piles(examples), seed)
-        except torch.OutOfMemoryError:
-            done = []
-        if launch.any_rank(self.ranks, not done)[0]:
+        done = self.on_every_rank(compute, examples, seed)
+        if done is None:
             return None
         (total, sums), *others = done
         for more, further in others:
@@ -213,7 +208,15 @@ class Run:
             for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
                 gradient.copy_(summed.view_as(gradient))
 
-    def make_room(self, examples: list[Example]) -> None:
+    def on_every_rank(self, compute: Callable, examples: list[Example], seed: int) -> list | None:
+        """[compute(pile) for each pile of this rank's share]; None on all ranks if memory ran out on any."""
+        try:
+            done = self.side_by_side.each(compute, self.piles(examples), seed)
+        except torch.OutOfMemoryError:
+            done = []
+        return None if launch.any_rank(self.ranks, not done)[0] else done
+
+    def make_room(self, examples: list[Example], what: str) -> None:
         """After memory ran out: smaller micro-batches, and where they hold one example, every layer computed again."""
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -229,15 +232,20 @@ class Run:
                 "lower training.max_length, or use a larger GPU"
             )
         self.log.pause_bar()
-        self.log.say(
-            f"out of memory at step {self.progress.step + 1}: {done}, the batch of {len(examples)} cases kept, "
-            "the step repeated"
-        )
+        self.log.say(f"out of memory at {what}: {done}, the batch of {len(examples)} cases kept, {what} repeated")
 
     # Evaluation -----------------------------------------------------------------------------------------------
 
     def evaluate(self) -> float:
         """Mean loss of the held-out answers, nats a supervised token."""
+        self.model.eval()
+        while (total := self.held_out_loss()) is None:
+            self.make_room(self.held_out, "the evaluation")
+        self.model.train()
+        return total / sum(e.supervised for e in self.held_out)
+
+    def held_out_loss(self) -> float | None:
+        """Summed over all ranks; None if memory ran out."""
 
         @torch.no_grad()
         def compute(pile: list[Example]) -> torch.Tensor:
@@ -247,10 +255,8 @@ class Run:
                     total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
             return total
 
-        self.model.eval()
-        total = torch.stack(self.side_by_side.each(compute, self.piles(self.held_out), seed=0)).sum()
-        self.model.train()
-        return launch.sum_across(self.ranks, total).item() / sum(e.supervised for e in self.held_out)
+        done = self.on_every_rank(compute, self.held_out, seed=0)
+        return None if done is None else launch.sum_across(self.ranks, torch.stack(done).sum()).item()
 
     def evaluate_and_keep_best(self) -> None:
         p, loss = self.progress, self.evaluate()
@@ -315,26 +321,7 @@ class Run:
         """This rank's examples, a pile for each worker."""
         return shares(shares(examples, self.ranks.world_size)[self.ranks.rank], self.setup.workers)
 
-    def batches(self, examples, count):
-        return micro_batches(
-            examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill
-        )
-
-
-@contextmanager
-def interruptible():
-    """Ctrl-C and SIGTERM ask for a stop at the next step's end; a second Ctrl-C stops at once."""
-    asked = []
-
-    def ask(number, frame):
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
+    def batches(self, examples: Sequence[Example], count: int | None) -> Iterator[Batch]:
+        """Micro-batches, of `count` cases each until memory runs out."""
+        count = count if self.budget == self.setup.tokens_per_micro_batch else None
+        return micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill)

@@ -171,6 +171,17 @@ def test_a_question_that_cannot_be_asked_is_refused(answerer, taught, question, 
     assert not calls
 
 
+def test_a_question_that_memory_does_not_hold_is_refused_and_the_next_is_answered(answerer, monkeypatch):
+    def scarce(**rest):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(answerer.speaker.model, "generate", scarce)
+        with pytest.raises(UserError, match="Tried to allocate 9 GiB"):
+            answerer.answer(QUESTION)
+    assert answerer.answer(QUESTION).answer == SHOWN
+
+
 def test_an_emergency_is_noticed_before_the_model_speaks(answerer):
     heard = []
     question = "My ankle is twisted and I have crushing chest pain and sweat. What is it?"

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from tiny_embedder import save_embedder
 
 from langlearn.embedding import PROBES, Embedder
@@ -37,6 +38,20 @@ def test_progress_ends_at_the_number_of_texts(embedder):
     seen = []
     embedder.encode(TEXTS, lambda done, total: seen.append((done, total)))
     assert seen == [(2, 3), (3, 3)]
+
+
+def test_a_batch_that_memory_does_not_hold_is_halved(embedder, monkeypatch):
+    expected, real, sizes = embedder.encode(TEXTS * 3), embedder.model.encode, []
+
+    def scarce(texts, **settings):
+        sizes.append(len(texts))
+        if len(texts) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return real(texts, **settings)
+
+    monkeypatch.setattr(embedder.model, "encode", scarce)
+    monkeypatch.setattr(embedder, "batch_size", 8)
+    assert np.allclose(embedder.encode(TEXTS * 3), expected, atol=1e-6) and sizes == [8, 4, 2, 2, 2, 2, 1]
 
 
 def test_tokens_are_counted_beyond_the_window(embedder):

@@ -192,6 +192,12 @@ def test_the_longest_example_always_fits_the_budget():
             assert plan(computer(card), lengths=[50] * 20 + [longest]).tokens_per_micro_batch >= longest
 
 
+def test_no_budget_is_larger_than_a_step_or_evaluations_would_take_more_memory_than_training():
+    for card in (RTX_3060, H200):
+        made = plan(computer(card), lengths=[200] * 40, training__batch_size=8)
+        assert 1600 <= made.tokens_per_micro_batch < 1600 + fitting.SMALLEST
+
+
 def test_no_budget_is_chosen_that_the_fullest_step_could_break():
     shape = memory.shape_of(falcon())
     for card in (RTX_3060, TITAN_RTX, A100):

@@ -149,6 +149,21 @@ def test_a_fixed_number_of_cases_yields_where_memory_runs_out(make_run, monkeypa
     assert sizes[0] == 8 and max(sizes[1:]) < 8 and sum(sizes[1:]) == 8
 
 
+def test_an_evaluation_that_runs_out_of_memory_is_repeated_in_smaller_pieces(make_run, monkeypatch, tmp_path):
+    calm, run, real = make_run(), make_run(per_device_eval_batch_size=5), objective.answer_loss
+    expected = calm.evaluate()
+
+    def scarce(tuned, batch):
+        if tuned is run.model and batch.tokens > 150:
+            raise torch.OutOfMemoryError("no room")
+        return real(tuned, batch)
+
+    assert max(batch.tokens for batch in run.batches(run.held_out, 5)) > 150
+    monkeypatch.setattr(objective, "answer_loss", scarce)
+    assert run.evaluate() == pytest.approx(expected, abs=1e-6) and run.budget < 150
+    assert "the evaluation repeated" in (tmp_path / "logs" / "train.log").read_text()
+
+
 def test_memory_too_small_for_one_example_is_the_users_to_mend(make_run, monkeypatch):
     def never(tuned, batch):
         raise torch.OutOfMemoryError("no room")
