@@ -43,14 +43,17 @@ def draw_from(generator: torch.Generator) -> None:
     _draws.generator = generator
 
 
-def fuse(tuned: nn.Module) -> None:
+def fuse(tuned: nn.Module, frugal: bool | None = None) -> None:
     """Let the adapted linear layers of `tuned` (a PeftModel) train this way. Base and activations keep their dtype, the
     adapter is rounded to it: no autocast, which on CUDA would compute and keep layer norms in float32. PEFT's own
-    code runs where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout."""
+    code runs where a layer is of another kind than LINEARS or its adapter is more than two matrices and a dropout.
+    `frugal`: whether memory is short, None as on the device that it is on."""
+    if frugal is None:
+        frugal = next(tuned.parameters()).device.type in FRUGAL
     for module in tuned.modules():
         if isinstance(module, LoraLayer) and _is_plain(module):
-            module.forward = partial(_forward, module, module.forward)
-        if isinstance(module, FalconMLP) and _ends_plain(module):
+            module.forward = partial(_forward, module, module.forward, frugal)
+        if isinstance(module, FalconMLP) and _ends_plain(module) and frugal:
             module.forward = partial(_mlp, module, module.forward)
 
 
@@ -70,11 +73,11 @@ def _adapts(layer: LoraLayer) -> bool:
     return len(layer.active_adapters) == 1 and not layer.merged and not layer.disable_adapters
 
 
-def _forward(layer: LoraLayer, plain, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
+def _forward(layer: LoraLayer, plain, frugal: bool, x: torch.Tensor, *args, **kwargs) -> torch.Tensor:
     if not _adapts(layer) or args or kwargs:
         return plain(x, *args, **kwargs)
     if torch.is_grad_enabled():
-        return _adapted(layer, x)
+        return _adapted(layer, x, frugal)
     # The base's own product: for a single token it need not unpack 4-bit weights.
     [name] = layer.active_adapters
     a, b = layer.lora_A[name].weight, layer.lora_B[name].weight * layer.scaling[name]
@@ -82,18 +85,18 @@ def _forward(layer: LoraLayer, plain, x: torch.Tensor, *args, **kwargs) -> torch
 
 
 def _mlp(mlp: FalconMLP, plain, x: torch.Tensor) -> torch.Tensor:
-    if x.device.type not in FRUGAL or not torch.is_grad_enabled() or not _adapts(mlp.dense_4h_to_h):
+    if not torch.is_grad_enabled() or not _adapts(mlp.dense_4h_to_h):
         return plain(x)
-    return _adapted(mlp.dense_4h_to_h, mlp.dense_h_to_4h(x), gelu=True)
+    return _adapted(mlp.dense_4h_to_h, mlp.dense_h_to_4h(x), frugal=True, gelu=True)
 
 
-def _adapted(layer: LoraLayer, x: torch.Tensor, gelu: bool = False) -> torch.Tensor:
+def _adapted(layer: LoraLayer, x: torch.Tensor, frugal: bool, gelu: bool = False) -> torch.Tensor:
     [name] = layer.active_adapters
     dropout = layer.lora_dropout[name]
     share = dropout.p if isinstance(dropout, nn.Dropout) and dropout.training else 0.0
     rows = _Adapted.apply(
         x.reshape(-1, x.shape[-1]), layer.lora_A[name].weight, layer.lora_B[name].weight, layer.get_base_layer(),
-        layer.scaling[name], share, gelu,
+        layer.scaling[name], share, frugal, gelu,
     )  # fmt: skip
     return rows.view(*x.shape[:-1], -1)
 
@@ -103,7 +106,7 @@ class _Adapted(torch.autograd.Function):
     gradients of x and of A (rank, in) and B (out, rank)."""
 
     @staticmethod
-    def forward(ctx, x, a, b, base, scaling: float, dropout: float, gelu: bool):
+    def forward(ctx, x, a, b, base, scaling: float, dropout: float, frugal: bool, gelu: bool):
         scaling /= 1 - dropout
         a, b = a.to(x.dtype), (b * scaling).to(x.dtype)
         seed = _drawn_seed() if dropout else None
@@ -113,9 +116,9 @@ class _Adapted(torch.autograd.Function):
         y = (active @ _weight(base, x.dtype).T).addmm_(narrow, b.T)
         if base.bias is not None:
             y += base.bias
-        ctx.frugal = x.device.type in FRUGAL
-        ctx.save_for_backward(*((x, None) if ctx.frugal else (kept, gone)), narrow, a, b)
-        ctx.base, ctx.scaling, ctx.dropout, ctx.seed, ctx.gelu = base, scaling, dropout, seed, gelu
+        ctx.save_for_backward(*((x, None) if frugal else (kept, gone)), narrow, a, b)
+        ctx.base, ctx.scaling, ctx.dropout, ctx.seed = base, scaling, dropout, seed
+        ctx.frugal, ctx.gelu = frugal, gelu
         return y
 
     @staticmethod
@@ -137,7 +140,7 @@ class _Adapted(torch.autograd.Function):
                 of_x += without(gone, inner @ a)
             if ctx.gelu:
                 of_x = torch.ops.aten.gelu_backward(of_x, x)
-        return of_x, of_a, of_b, None, None, None, None
+        return of_x, of_a, of_b, None, None, None, None, None
 
 
 def _drawn_seed() -> int:

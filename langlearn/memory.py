@@ -1,6 +1,7 @@
 """How much memory a fine-tuning step takes, from the shapes of a model alone: no weight is loaded.
 
-Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3):
+Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3); layers other
+than Falcon's, whose code decides what they keep, are counted by kept.py:
 
     weights      4-bit linears, everything else in the compute dtype
     adapter      float32 LoRA matrices and the best so far; for each worker gradients, their sum, copies to compute with
@@ -45,17 +46,17 @@ class Linear:
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a model decides its memory. `norms` counts the layer norms of all blocks, `other` the parameters
-    outside the linears of the blocks."""
+    """What of a model decides its memory. `falcon`: its loss is falcon's own; `counted`: it is as Falcon-7B, with one
+    key/value head and rotary positions, whose layers are counted from their shapes. `norms` counts the layer norms of
+    all blocks, `other` the parameters outside the linears of the blocks."""
 
     falcon: bool
+    counted: bool
     layers: int
     hidden: int
     heads: int
     head_dim: int
-    kept_kv_heads: int
     mlp_width: int
-    gated: bool
     norms: int
     vocabulary: int
     linears: tuple[Linear, ...]
@@ -97,7 +98,8 @@ class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
     (`falcon.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases;
-    `workers` compute side by side, and each has gradients of its own."""
+    `workers` compute side by side, and each has gradients of its own. `kept`: of layers that are not counted from their
+    shapes, see `kept.by_token`."""
 
     device: str
     dtype: torch.dtype
@@ -111,6 +113,7 @@ class Step:
     scored_length: int = 0
     retrieves: bool = False
     workers: int = 1
+    kept: tuple[int, int] | None = None
 
     @property
     def compute_bytes(self) -> int:
@@ -140,13 +143,12 @@ def shape_of(model_config) -> Shape:
     one_key = falcon and model_config.multi_query and not model_config.new_decoder_architecture
     return Shape(
         falcon=falcon,
+        counted=one_key and not model_config.alibi and model_config.activation == "gelu",
         layers=model_config.num_hidden_layers,
         hidden=model_config.hidden_size,
         heads=heads,
         head_dim=head_dim,
-        kept_kv_heads=1 if one_key else heads,
         mlp_width=max(each.inputs for each in linears),
-        gated=any("gate" in each.name for each in linears),
         norms=sum(type(module).__name__.endswith("Norm") for _, module in inside),
         vocabulary=model_config.vocab_size,
         linears=linears,
@@ -169,8 +171,9 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     adapter = adapter_parameters(shape, step.rank, step.targets)
     narrow = step.compute_bytes if step.compute_bytes < 4 else 0
     copies = 4 * 2 + step.workers * (4 * 2 + narrow) + (4 if step.ranks > 1 else 0)
-    layer, inputs = _kept_by_layer(shape, step), shape.hidden * step.compute_bytes
-    kept = step.recomputed * inputs + (shape.layers - step.recomputed) * layer + 3 * inputs
+    inputs = shape.hidden * step.compute_bytes
+    layer, around = step.kept or (_kept_by_layer(shape, step), 3 * inputs)
+    kept = step.recomputed * inputs + (shape.layers - step.recomputed) * layer + around
     again = layer if step.recomputed == shape.layers else 0  # fewer are computed again when others are done with
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
@@ -195,29 +198,27 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
 
 
 def _kept_by_layer(shape: Shape, step: Step) -> int:
-    """Bytes a token that one layer keeps for its backward pass. A frozen 4-bit linear keeps nothing of its input; an
-    adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or, where memory
-    is short, the input as it is."""
+    """Bytes a token that one layer of Falcon keeps for its backward pass. A frozen 4-bit linear keeps nothing of its
+    input; an adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or,
+    where memory is short, the input as it is."""
     c, adapted = step.compute_bytes, _adapted(shape, step.targets)
     frugal, names = step.device in FRUGAL, {each.name for each in adapted}
-    shares = shape.falcon and shape.norms == shape.layers and (frugal or not step.dropout)
+    shares = shape.norms == shape.layers and (frugal or not step.dropout)
 
     def kept_width(each: Linear) -> int:
         if shares and each.name == "dense_h_to_4h" and "query_key_value" in names:
             return 0  # the same tensor is the input of both
-        if shape.falcon and frugal and each.name == "dense_4h_to_h":
+        if frugal and each.name == "dense_4h_to_h":
             return 0  # made again from the input of the GELU, which counts below
         return each.inputs
 
     places = 0 if frugal else -8 * math.log1p(-step.dropout)
     kept = sum(each.count * (kept_width(each) * c + each.inputs * places + step.rank * c) for each in adapted)
     inputs = kept // shape.layers
-    norms = shape.norms // shape.layers * (shape.hidden * (c if shape.falcon else 4) + 8)
-    width = shape.heads * shape.head_dim
-    attention = 2 * width * c + 2 * shape.kept_kv_heads * shape.head_dim * c + 4 * shape.heads
+    norms = shape.norms // shape.layers * (shape.hidden * c + 8)
+    attention = 2 * shape.heads * shape.head_dim * c + 2 * shape.head_dim * c + 4 * shape.heads
     attention += step.scored_length * shape.heads * c
-    mlp = (3 if shape.gated else 1) * shape.mlp_width * c
-    return inputs + norms + attention + mlp
+    return inputs + norms + attention + shape.mlp_width * c
 
 
 def _working(shape: Shape, step: Step) -> int:

@@ -147,8 +147,8 @@ def target_modules(model) -> list[str]:
     return sorted({n.rpartition(".")[2] for n, m in named if isinstance(m, (nn.Linear, Conv1D)) and m is not head})
 
 
-def add_adapter(model, adapter: config.Adapter, seed: int) -> PeftModel:
-    """A fresh LoRA adapter (Hu et al. 2022) in float32 over the frozen base."""
+def add_adapter(model, adapter: config.Adapter, seed: int, frugal: bool | None = None) -> PeftModel:
+    """A fresh LoRA adapter (Hu et al. 2022) in float32 over the frozen base; `frugal`: see `lora.fuse`."""
     torch.manual_seed(seed)
     wanted = adapter.target_modules or target_modules(model)
     try:
@@ -166,7 +166,7 @@ def add_adapter(model, adapter: config.Adapter, seed: int) -> PeftModel:
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    lora.fuse(tuned)
+    lora.fuse(tuned, frugal)
     return tuned
 
 

@@ -19,7 +19,7 @@ def adapted(tiny_falcon, monkeypatch):
     def make(quantization="none", fused=True, dropout=0.0, recomputed=0, dtype=torch.float32):
         with monkeypatch.context() as patch:
             if not fused:
-                patch.setattr(lora, "fuse", lambda tuned: None)
+                patch.setattr(lora, "fuse", lambda tuned, frugal: None)
             base = model.load_base(Model(base=str(tiny_falcon), quantization=quantization), "cpu", dtype, recomputed)
             tuned = model.add_adapter(base, Adapter(r=4, alpha=8, dropout=dropout), seed=0)
         give_a_voice(tuned, std=0.3)
