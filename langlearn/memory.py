@@ -16,6 +16,7 @@ import re
 from dataclasses import asdict, dataclass
 
 import torch
+from torch import nn
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
@@ -46,11 +47,13 @@ class Linear:
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a model decides its memory. `falcon`: its loss is falcon's own; `counted`: it is as Falcon-7B, with one
-    key/value head and rotary positions, whose layers are counted from their shapes. `norms` counts the layer norms of
-    all blocks, `other` the parameters outside the linears of the blocks."""
+    """What of a model decides its memory. `packs`: its examples stand end to end, see falcon.packed; `chunked`: its
+    loss comes in chunks, see objective.py; `counted`: it is as Falcon-7B, with one key/value head and rotary positions,
+    whose layers are counted from their shapes. `norms` counts the layer norms of all blocks, `other` the parameters
+    outside the linears of the blocks."""
 
-    falcon: bool
+    packs: bool
+    chunked: bool
     counted: bool
     layers: int
     hidden: int
@@ -122,7 +125,6 @@ class Step:
 
 def shape_of(model_config) -> Shape:
     """Shapes of a causal language model, from its transformers config: built on the meta device, without storage."""
-    from torch import nn
     from transformers import AutoModelForCausalLM
     from transformers.pytorch_utils import Conv1D
 
@@ -142,7 +144,8 @@ def shape_of(model_config) -> Shape:
     falcon = model_config.model_type == "falcon"
     one_key = falcon and model_config.multi_query and not model_config.new_decoder_architecture
     return Shape(
-        falcon=falcon,
+        packs=falcon and not model_config.alibi,
+        chunked=has_plain_head(model),
         counted=one_key and not model_config.alibi and model_config.activation == "gelu",
         layers=model_config.num_hidden_layers,
         hidden=model_config.hidden_size,
@@ -154,6 +157,13 @@ def shape_of(model_config) -> Shape:
         linears=linears,
         other=total - sum(each.inputs * each.outputs * each.count for each in linears),
     )
+
+
+def has_plain_head(model) -> bool:
+    """Whether nothing in this model's config is done to its logits, which come from a head without bias."""
+    head, settings = model.get_output_embeddings(), model.config.to_dict()
+    changed = any("logit" in name and value not in (None, False, 1) for name, value in settings.items())
+    return isinstance(head, nn.Linear) and head.bias is None and not changed
 
 
 def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:
@@ -179,15 +189,14 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
         overhead = PYTHON_LIBRARIES + (EMBEDDER_AND_INDEX if step.retrieves else 0) + CPU_KERNELS[step.compute_bytes]
-        overhead += 0 if shape.falcon else PADDED_KERNELS[step.compute_bytes]
-    # Without Falcon's own head loss the logits of all tokens exist at once.
-    chunk = min(step.workers * CHUNK[step.device], tokens) if shape.falcon else tokens
+        overhead += 0 if shape.packs else PADDED_KERNELS[step.compute_bytes]
+    chunk = min(step.workers * CHUNK[step.device], tokens) if shape.chunked else tokens
     return Memory(
         weights=weights_bytes(shape, step.quantization, step.compute_bytes),
         adapter=adapter * copies,
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,
-        logits=chunk * shape.vocabulary * (HEAD_LOGIT_BYTES if shape.falcon else LOGIT_BYTES),
+        logits=chunk * shape.vocabulary * (HEAD_LOGIT_BYTES if shape.chunked else LOGIT_BYTES),
         working_set=tokens * (_working(shape, step) + again) + _scratch(shape, step),
         overhead=overhead,
     )

@@ -3,16 +3,23 @@
 Falcon's LM head has 65,024 columns: the float32 logits of 4,096 tokens alone would take a gigabyte. Only the hidden
 states of supervised positions reach the head, CHUNK at a time. The head is frozen, so the forward pass can leave the
 finished gradient of the hidden states, (softmax - target) W, in place of logits: nothing is computed twice.
+
+So it is for every model whose logits are hidden states times the head, and nothing else.
 """
+
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from langlearn import falcon
 from langlearn.examples import IGNORE, Batch
-from langlearn.memory import CHUNK
+from langlearn.memory import CHUNK, has_plain_head
 
 ROWS = 32  # supervised tokens reach the head in multiples of so many
+TRIED = 8  # tokens
+_plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def answer_loss(model, batch: Batch) -> torch.Tensor:
@@ -21,20 +28,34 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     Forward and backward of a packed batch both belong inside `falcon.packed(batch.lengths)`.
     """
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if bare.config.model_type != "falcon":
-        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).logits
+    given = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "use_cache": False}
+    if bare.config.model_type == "falcon":
+        given["position_ids"] = batch.position_ids
+    elif not _is_plain(bare, batch.input_ids):
+        logits = model(**given).logits
         return _cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
-    hidden = bare.transformer(
-        input_ids=batch.input_ids,
-        position_ids=batch.position_ids,
-        attention_mask=batch.attention_mask,
-        use_cache=False,
-    )[0]
+    hidden = bare.base_model(**given)[0]
     targets = batch.labels[:, 1:].flatten()
     keep = targets != IGNORE
     hidden, targets = hidden[:, :-1].flatten(0, 1)[keep], targets[keep]
+    head = bare.get_output_embeddings().weight.to(hidden.dtype)
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
-    return hidden[:0].sum().float() + _HeadLoss.apply(hidden, bare.lm_head.weight.to(hidden.dtype), targets)
+    return hidden[:0].sum().float() + _HeadLoss.apply(hidden, head, targets)
+
+
+@torch.no_grad()
+def _is_plain(bare: nn.Module, input_ids: torch.Tensor) -> bool:
+    """Whether this model's logits are its hidden states times its head: as its config says, and once tried."""
+    if bare not in _plain:
+        _plain[bare] = has_plain_head(bare)
+        if _plain[bare]:
+            few, training = input_ids[:1, :TRIED], bare.training
+            bare.eval()
+            hidden, logits = bare.base_model(few, use_cache=False)[0], bare(few, use_cache=False).logits
+            bare.train(training)
+            found = bare.get_output_embeddings()(hidden)
+            _plain[bare] = torch.allclose(found.float(), logits.float(), rtol=1e-2, atol=1e-3)
+    return _plain[bare]
 
 
 class _HeadLoss(torch.autograd.Function):

@@ -5,10 +5,14 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
 )
 
 from langlearn import falcon, objective
@@ -58,21 +62,44 @@ def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_falcon, examples
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        GPT2LMHeadModel(GPT2Config(vocab_size=500, n_embd=32, n_layer=2, n_head=2, n_positions=256)),
-        LlamaForCausalLM(
-            LlamaConfig(vocab_size=500, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-                        num_attention_heads=2, max_position_embeddings=256)
-        ),
-    ],
-    ids=["gpt2", "llama"],
-)  # fmt: skip
-def test_other_models_in_padded_batches_equal_their_stock_loss(model, examples):
-    model.eval()
+class Halved(LlamaForCausalLM):
+    """Does something to its logits that its config does not tell."""
+
+    def forward(self, input_ids=None, labels=None, **rest):
+        found = super().forward(input_ids, **rest)
+        found.logits = found.logits / 2
+        found.loss = None if labels is None else self.loss_function(found.logits, labels, self.config.vocab_size)
+        return found
+
+
+SMALL = dict(vocab_size=500, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+             max_position_embeddings=256, initializer_range=0.3)  # fmt: skip
+OTHERS = {  # (model, whether its logits are computed in chunks)
+    "gpt2": (GPT2LMHeadModel, GPT2Config(vocab_size=500, n_embd=32, n_layer=2, n_head=2, n_positions=256), True),
+    "llama": (LlamaForCausalLM, LlamaConfig(**SMALL), True),
+    "logits squeezed": (
+        Gemma2ForCausalLM,
+        Gemma2Config(**SMALL, num_key_value_heads=1, head_dim=16, final_logit_softcapping=2.0),
+        False,
+    ),
+    "head with a bias": (PhiForCausalLM, PhiConfig(**SMALL), False),
+    "logits halved in code": (Halved, LlamaConfig(**SMALL), False),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_models_in_padded_batches_equal_their_stock_loss(kind, examples, monkeypatch):
+    made, shape, in_chunks = OTHERS[kind]
+    torch.manual_seed(0)
+    model, whole = made(shape).eval(), []
+    if getattr(model.lm_head, "bias", None) is not None:
+        torch.nn.init.normal_(model.lm_head.bias)
+    real = objective._cross_entropy
+    monkeypatch.setattr(objective, "_cross_entropy", lambda *given: whole.append(given) or real(*given))
     total = sum(objective.answer_loss(model, b).item() for b in micro_batches(examples, 150, False, pad_id=0))
     assert total == pytest.approx(stock_loss(model, examples), rel=1e-5)
+    assert not whole if in_chunks else whole
+    assert not model.training
 
 
 def test_checkpointed_attention_is_recomputed_inside_the_packing(tiny_falcon, examples):
