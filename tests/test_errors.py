@@ -30,7 +30,7 @@ def test_the_exit_code_tells_how_it_ended(body, code, said):
 
 
 def test_memory_that_runs_out_is_the_users_to_mend():
-    said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 11.76 GiB of which 1 GiB is free"
+    said = "CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has a total capacity of 11 GiB of which 1 GiB is free"
     done = ended(f"import torch\nraise torch.OutOfMemoryError('{said}. See the documentation\\nfor more')")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 2 and "answering.k" in done.stderr
     assert done.stderr.startswith(f"error: {said}\n")

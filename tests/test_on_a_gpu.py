@@ -1,0 +1,95 @@
+"""The scripts where there are CUDA GPUs, pretended ones (tests/gpu): whole processes, real NF4, real arithmetic.
+
+Every branch for CUDA runs, tensors on different devices are refused, and memory is counted and can run out. What a real
+GPU's kernels do is for benchmarks/full_shape.py.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).resolve().parent.parent
+GPU = "1 12 8.6"
+
+
+def run(script: str, gpus: str, settings: dict, *more: str) -> subprocess.CompletedProcess:
+    """A script on a machine with these GPUs, see tests/gpu/sitecustomize.py."""
+    flags = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "gpu"), "GPUS": gpus, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / script), *flags, *more]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_falcon, tiny_corpus, tmp_path_factory):
+    """Trains on given GPUs with more settings: (settings, run.json, train.log, adapter)."""
+
+    def train(gpus: str, **more):
+        folder = tmp_path_factory.mktemp("gpu")
+        settings = {
+            "profile": "tiny", "model.base": tiny_falcon, "data.cases": tiny_corpus,
+            "training.output": folder / "adapter", "logs.folder": folder / "logs", "index.folder": folder / "index",
+            "training.batch_size": 24, "training.num_train_epochs": 5, "training.learning_rate": 0.002,
+            "answering.max_new_tokens": 8, "evaluation.cases": 0, **more,
+        }  # fmt: skip
+        run("medical_diagnosis_gpu.py", gpus, settings)
+        document = json.loads((folder / "adapter" / "run.json").read_text())
+        log = (folder / "logs" / "train.log").read_text()
+        return settings, document, log, load_file(folder / "adapter" / "adapter_model.safetensors")
+
+    return train
+
+
+# No embedder, whose memory is more than this small model's; and nothing drawn for each micro-batch.
+ALONE = {"training.retrieval_share": 0, "answering.k": 0, "adapter.dropout": 0}
+
+
+@pytest.fixture(scope="module")
+def calm(trained):
+    return trained(GPU, **ALONE)
+
+
+def curve(log: str, what: str) -> list[float]:
+    """Of each step its "loss" or its "grad", the norm of the gradient."""
+    return [float(number) for number in re.findall(rf"step \d+/\d+ epoch .* {what} (\S+)", log)]
+
+
+def test_a_gpu_trains_measures_and_answers(trained):
+    settings, document, log, _ = trained(GPU, **{"evaluation.cases": 2, "adapter.dropout": 0.05})
+    plan = document["plan"]
+    assert (plan["device"], plan["dtype"], plan["optimizer"]) == ("cuda", "bfloat16", "paged_adamw_8bit")
+    assert document["quantization"]["linear_layers_found"] == 8 and len(curve(log, "loss")) == 5
+    assert document["evaluation"]["after"] < document["evaluation"]["before"]
+    assert "loss on the answer" in log and plan["predicted_seconds"] > 0
+    done = run("run_query.py", GPU, settings, "--json", "--query", "A runner with a twisted ankle. What is it?")
+    assert json.loads(done.stdout)["citations"]
+
+
+def test_the_plan_of_a_gpu_says_what_is_allocated(calm):
+    _, document, _, _ = calm
+    assert document["peak_memory_bytes"] == pytest.approx(document["plan"]["predicted_peak_bytes"], rel=0.15)
+
+
+def test_where_memory_runs_out_the_run_goes_on_and_learns_the_same(calm, trained):
+    _, document, log, _ = calm
+    limit = 0.75 * document["peak_memory_bytes"] / 2**30
+    _, tight, told, _ = trained(f"{GPU} {limit}", **ALONE)
+    assert "micro-batches halved" in told and "not predicted" not in log
+    assert tight["steps"] == document["steps"] and tight["peak_memory_bytes"] <= limit * 2**30
+    for what in ("loss", "grad"):
+        assert curve(told, what) == pytest.approx(curve(log, what), rel=0.02)
+
+
+def test_two_gpus_train_as_one_with_layers_computed_again_in_float16(calm, trained):
+    _, two, log, _ = trained("2 24 7.5", **ALONE, **{"training.activation_checkpointing": "on"})
+    assert (two["plan"]["ranks"], two["plan"]["dtype"], two["plan"]["recomputed_layers"]) == (2, "float16", 2)
+    for what in ("loss", "grad"):
+        assert curve(log, what) == pytest.approx(curve(calm[2], what), rel=0.02)
