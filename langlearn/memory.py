@@ -29,10 +29,10 @@ CUDA_CONTEXT = int(0.6 * GIB)
 NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
 PYTHON_LIBRARIES = int(0.5 * GIB)
-EMBEDDER_AND_INDEX = int(0.43 * GIB)  # loaded to find the cases that prompts hold
+EMBEDDER_AND_INDEX = int(0.32 * GIB)  # loaded to find the cases that prompts hold
 # By bytes of a number, what oneDNN keeps, and gaps:
-CPU_KERNELS = {2: int(0.15 * GIB), 4: int(0.1 * GIB)}
-PADDED_KERNELS = {2: int(0.13 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
+CPU_KERNELS = {2: int(0.2 * GIB), 4: int(0.1 * GIB)}
+PADDED_KERNELS = {2: int(0.05 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,11 @@ class Operations(TorchDispatchMode):
             gpu = places[0]
         else:  # C++ may repeat the device that it believes in, the CPU
             gpu = next(iter(found), None)
-        strangers = [t for t, place in zip(tensors, places, strict=True) if place is None and t.dim() and t.device == CPU]
-        if found and name not in MIXING and (len(found) > 1 or strangers):
+        apart = len(found) > 1 or any(
+            place is None and tensor.dim() and tensor.device == CPU
+            for tensor, place in zip(tensors, places, strict=True)
+        )
+        if found and apart and name not in MIXING:
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, found {places}")
         result = operation(*args, **kwargs)
         if gpu is not None:
