@@ -56,7 +56,7 @@ def load(base: str, device: str, attention: str):
     return tuned, model.load_tokenizer(settings)
 
 
-def as_autocast_runs_fastest(tuned) -> None:
+def as_autocast_runs_fastest(tuned, frugal=None) -> None:
     """PEFT would widen every input to the adapter's float32; autocast narrows the few weights instead."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

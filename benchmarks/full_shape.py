@@ -9,7 +9,8 @@ cards hold what their plans say.
    and which share of the rate the faster one reaches (4 FLOP a token for each weight of the layers:
    forward, and gradients of the inputs).
 3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
-   this GPU for one: memory planned and taken, by steps, evaluations and checkpoints; time predicted and taken.
+   this GPU for one: memory planned and taken, by steps, evaluations, checkpoints and between them (loading, answers);
+   time predicted and taken.
 4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
 
 Without a GPU the same is done on the CPU, uncapped (with --base models/tiny-falcon, say). Everything lands in
@@ -148,13 +149,15 @@ def run_as(card: str, peaks: Path, argv: list[str]) -> None:
 
 
 def watched(name: str, method, found: dict[str, int]):
-    """A method of training.Run that notes its peak of allocated bytes."""
+    """A method of training.Run that notes its peak of allocated bytes, and what was the peak since another ended."""
     import torch
 
     def call(self, *args):
+        found["between"] = max(found.get("between", 0), torch.cuda.max_memory_allocated())
         torch.cuda.reset_peak_memory_stats()
         result = method(self, *args)
         found[name] = max(found.get(name, 0), torch.cuda.max_memory_allocated())
+        torch.cuda.reset_peak_memory_stats()
         return result
 
     return call

@@ -257,6 +257,9 @@ def begin(count: int, gib: float, capability: tuple[int, int], limit: float | No
     def choose(device) -> None:
         memory.current = memory.number(device)
 
+    def cap(fraction: float, device=None) -> None:
+        memory.limit = int(fraction * total)
+
     told = {
         "is_available": True, "is_initialized": True, "device_count": count, "get_device_properties": card,
         "get_device_name": card.name, "get_device_capability": capability, "is_bf16_supported": capability >= (8, 0),
@@ -268,6 +271,7 @@ def begin(count: int, gib: float, capability: tuple[int, int], limit: float | No
         setattr(torch.cuda, name, lambda *_, value=value, **__: value)
     torch.cuda.current_device = lambda: memory.current
     torch.cuda.set_device, torch.cuda.reset_peak_memory_stats = choose, reset
+    torch.cuda.set_per_process_memory_fraction = cap
     torch.cuda.mem_get_info = lambda device=None: (total - memory.now[memory.number(device)], total)
     for name, counts in (("memory_allocated", "now"), ("memory_reserved", "now"), ("max_memory_allocated", "most")):
         setattr(torch.cuda, name, lambda device=None, c=counts: getattr(memory, c)[memory.number(device)])
