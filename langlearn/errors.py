@@ -25,7 +25,7 @@ def told() -> Iterator[None]:
     except Exception as error:
         if (why := _of_memory(error)) is None:
             raise
-        raise UserError(why) from None
+        raise UserError(why) from error
 
 
 def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from langlearn import answering, evidence, generation, hardware, model, objective, prompts, safety
+from langlearn import answering, evidence, falcon, generation, hardware, model, objective, prompts, safety
 from langlearn.answering import Answerer
 from langlearn.cases import Case, Corpus
 from langlearn.clinical.untrusted import strip_terminal
@@ -170,7 +170,7 @@ def reference_losses(answerer: Answerer, questions: Sequence[Question], progress
         reference = reference[: question.room]
         # One example at a time: its loss is then its own, and resampling has cases to draw from.
         example = Example(prompt + reference, len(prompt))
-        [batch] = micro_batches([example], len(example.input_ids), packs(tuned), pad_id=0, count=1)
+        [batch] = micro_batches([example], len(example.input_ids), falcon.packs(tuned.config), pad_id=0, count=1)
         with objective.packed(batch):
             losses.append((objective.answer_loss(tuned, batch.to(device)).item(), len(reference)))
         progress(done, len(questions))
@@ -242,8 +242,3 @@ def encoder_of(answerer: Answerer) -> tuple[Encoder, int]:
     limit = getattr(answerer.speaker.model.config, "max_position_embeddings", None) or answerer.window
     return Encoder(answerer.speaker.tokenizer, limit), limit
 
-
-def packs(tuned) -> bool:
-    """Whether examples can stand end to end in one row: where attention is ours."""
-    config = tuned.config
-    return config.model_type == "falcon" and not config.alibi

@@ -236,6 +236,11 @@ def attention_for(config) -> str:
     return FUSED if config.model_type == "falcon" and not config.alibi else "sdpa"
 
 
+def packs(config) -> bool:
+    """Whether examples of this model can stand end to end in one row, see `packed`."""
+    return attention_for(config) == FUSED
+
+
 def _mask_only_where_needed(*args, allow_is_causal_skip=True, **kwargs):
     """Falcon forbids skipping the mask so that alibi can be added to it; without alibi there is no such need.
     Inside `packed` the causal pattern is per example, and the mask would be wrong as well as useless."""

@@ -212,7 +212,7 @@ def _answers(asked, tokenizer, questions: list[str], config: Config) -> list[str
     if not questions:
         return []
     texts = [prompts.question_prompt(q) for q in questions]
-    return [a.text for a in generation.generate(asked, tokenizer, texts, config.answering.max_new_tokens)]
+    return [a.text for a in generation.generate_many(asked, tokenizer, texts, config.answering.max_new_tokens)]
 
 
 def opening(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]) -> str:

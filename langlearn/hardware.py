@@ -90,7 +90,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     targets = config.adapter.target_modules
     room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
-    scored = shape.counted and (hardware.device, dtype) == falcon.SCORED
+    scored = shape.like_falcon_7b and (hardware.device, dtype) == falcon.SCORED
     small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
     workers = _workers(config, hardware, ranks, model_config) if small else 1
@@ -101,11 +101,15 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         scored_length=falcon.scores_kept(load.usual) if scored else 0,
         retrieves=bool(config.training.retrieval_share and config.answering.k), workers=workers,
     )  # fmt: skip
-    if not shape.counted:
+    if not shape.like_falcon_7b:
         from langlearn import kept  # slow to import
 
         frugal = hardware.device in memory.FRUGAL
-        step = replace(step, kept=kept.by_token(model_config, config.adapter, dtype, frugal, load.usual))
+        try:
+            step = replace(step, kept=kept.by_token(model_config, config.adapter, dtype, frugal, load.usual))
+        except (ValueError, RuntimeError, IndexError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"{config.model.base} cannot be trained: {first}\nchoose another model.base") from error
     step, tokens, step_why = fit(config, shape, step, load, room)
     if step.recomputed and workers > 1:  # one worker needs less, and may need no recomputation
         workers, load = 1, load_of(config, lengths, ranks, workers=1)

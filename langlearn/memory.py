@@ -1,7 +1,7 @@
 """How much memory a fine-tuning step takes, from the shapes of a model alone: no weight is loaded.
 
-Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3); layers other
-than Falcon's, whose code decides what they keep, are counted by kept.py:
+Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3); layers
+unlike Falcon-7B's, whose code decides what they keep, are counted by kept.py:
 
     weights      4-bit linears, everything else in the compute dtype
     adapter      float32 LoRA matrices and the best so far; for each worker gradients, their sum, copies to compute with
@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
+
+from langlearn.falcon import packs
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
@@ -48,13 +50,13 @@ class Linear:
 @dataclass(frozen=True)
 class Shape:
     """What of a model decides its memory. `packs`: its examples stand end to end, see falcon.packed; `chunked`: its
-    loss comes in chunks, see objective.py; `counted`: it is as Falcon-7B, with one key/value head and rotary positions,
-    whose layers are counted from their shapes. `norms` counts the layer norms of all blocks, `other` the parameters
+    loss comes in chunks, see objective.py; `like_falcon_7b`: it has one key/value head, rotary positions and a GELU,
+    and its layers are counted from their shapes. `norms` counts the layer norms of all blocks, `other` the parameters
     outside the linears of the blocks."""
 
     packs: bool
     chunked: bool
-    counted: bool
+    like_falcon_7b: bool
     layers: int
     hidden: int
     heads: int
@@ -144,9 +146,9 @@ def shape_of(model_config) -> Shape:
     falcon = model_config.model_type == "falcon"
     one_key = falcon and model_config.multi_query and not model_config.new_decoder_architecture
     return Shape(
-        packs=falcon and not model_config.alibi,
+        packs=packs(model_config),
         chunked=has_plain_head(model),
-        counted=one_key and not model_config.alibi and model_config.activation == "gelu",
+        like_falcon_7b=one_key and not model_config.alibi and model_config.activation == "gelu",
         layers=model_config.num_hidden_layers,
         hidden=model_config.hidden_size,
         heads=heads,
@@ -160,10 +162,13 @@ def shape_of(model_config) -> Shape:
 
 
 def has_plain_head(model) -> bool:
-    """Whether nothing in this model's config is done to its logits, which come from a head without bias."""
+    """Whether this model has a head without bias, and its config names nothing that is done to the logits; what its
+    code does beside that shows only when it is tried."""
     head, settings = model.get_output_embeddings(), model.config.to_dict()
-    changed = any("logit" in name and value not in (None, False, 1) for name, value in settings.items())
-    return isinstance(head, nn.Linear) and head.bias is None and not changed
+    told = ("logit", "lm_head", "softcap", "soft_cap")
+    named = {name: value for name, value in settings.items() if any(word in name for word in told)}
+    changed = any(value not in (None, False, 1) for value in named.values())
+    return isinstance(head, nn.Linear) and head.bias is None and not changed and model.base_model is not model
 
 
 def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:

@@ -47,15 +47,19 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
 def _is_plain(bare: nn.Module, input_ids: torch.Tensor) -> bool:
     """Whether this model's logits are its hidden states times its head: as its config says, and once tried."""
     if bare not in _plain:
-        _plain[bare] = has_plain_head(bare)
-        if _plain[bare]:
-            few, training = input_ids[:1, :TRIED], bare.training
-            bare.eval()
-            hidden, logits = bare.base_model(few, use_cache=False)[0], bare(few, use_cache=False).logits
-            bare.train(training)
-            found = bare.get_output_embeddings()(hidden)
-            _plain[bare] = torch.allclose(found.float(), logits.float(), rtol=1e-2, atol=1e-3)
+        _plain[bare] = has_plain_head(bare) and _tried(bare, input_ids[:1, :TRIED])
     return _plain[bare]
+
+
+def _tried(bare: nn.Module, few: torch.Tensor) -> bool:
+    training = bare.training
+    bare.eval()
+    try:
+        hidden, logits = bare.base_model(few, use_cache=False)[0], bare(few, use_cache=False).logits
+    finally:
+        bare.train(training)
+    found = bare.get_output_embeddings()(hidden)
+    return torch.allclose(found.float(), logits.float(), rtol=1e-2, atol=1e-3)
 
 
 class _HeadLoss(torch.autograd.Function):

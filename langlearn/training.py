@@ -25,7 +25,7 @@ from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import Batch, Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
 from langlearn.interruption import interruptible
-from langlearn.machine import keep_freed_memory, peak_memory
+from langlearn.machine import give_back_freed_memory, keep_freed_memory, peak_memory
 from langlearn.side_by_side import SideBySide
 from langlearn.trainlog import TrainLog, clock
 
@@ -64,7 +64,7 @@ class Setup:
 
 def setup_of(plan, training: Training, model_config, lengths: Sequence[int], device: torch.device) -> Setup:
     """How examples of these token `lengths` are computed under the plan; `model_config` is transformers'."""
-    packed = falcon.attention_for(model_config) == falcon.FUSED
+    packed = falcon.packs(model_config)
     return Setup(
         device=device,
         dtype=plan.dtype,
@@ -95,7 +95,7 @@ class Run:
         self.model, self.curriculum, self.held_out = model, curriculum, list(held_out)
         self.training, self.setup, self.ranks, self.log = training, setup, ranks, log
         self.folder, self.fingerprint = folder, fingerprint
-        self.budget = setup.tokens_per_micro_batch
+        self.budget, self.fixed_counts = setup.tokens_per_micro_batch, True
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = optimization.make_optimizer(setup.optimizer, self.parameters.values(), training)
         self.side_by_side = SideBySide(setup.workers)
@@ -152,7 +152,7 @@ class Run:
         examples = (take or self.examples_of)(p.step)
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
-            self.make_room(examples, f"step {p.step + 1}")
+            self.make_room(examples, f"step {p.step + 1}", self.setup.cases_per_micro_batch, backward=True)
         rate = optimization.learning_rate(p.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -216,15 +216,20 @@ class Run:
             done = []
         return None if launch.any_rank(self.ranks, not done)[0] else done
 
-    def make_room(self, examples: list[Example], what: str) -> None:
-        """After memory ran out: smaller micro-batches, and where they hold one example, every layer computed again."""
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        longest = max(len(e.input_ids) for e in examples)
+    def make_room(self, examples: list[Example], what: str, count: int | None, backward: bool) -> None:
+        """After memory ran out: smaller micro-batches, no longer of `count` cases each; and where they hold one
+        example, every layer computed again."""
+        give_back_freed_memory()
+        longest, fixed = max(len(e.input_ids) for e in examples), bool(count) and self.fixed_counts
+        self.fixed_counts = False
+        # Threads draw what is dropped themselves, not again for a layer that is computed again.
+        again = backward and self.setup.workers == 1
         if self.budget > longest:
             self.budget = max(self.budget // 2, 1)
             done = f"micro-batches halved to {self.budget} tokens"
-        elif self.setup.workers == 1 and models.recompute_all(self.model):  # threads draw what is dropped themselves
+        elif fixed:
+            done = f"micro-batches of {self.budget} tokens instead of {count} cases"
+        elif again and models.recompute_all(self.model):
             done = "from now on every layer is computed again backward"
         else:
             raise UserError(
@@ -240,7 +245,7 @@ class Run:
         """Mean loss of the held-out answers, nats a supervised token."""
         self.model.eval()
         while (total := self.held_out_loss()) is None:
-            self.make_room(self.held_out, "the evaluation")
+            self.make_room(self.held_out, "the evaluation", self.training.per_device_eval_batch_size, backward=False)
         self.model.train()
         return total / sum(e.supervised for e in self.held_out)
 
@@ -309,6 +314,7 @@ class Run:
         checkpoint.restore_optimizer(self.optimizer, tensors)
         self.best = {n: tensors[f"best.{n}"].to(p.device) for n, p in self.parameters.items() if f"best.{n}" in tensors}
         self.progress, self.budget = Progress(**meta["progress"]), meta["budget"]
+        self.fixed_counts = self.budget == self.setup.tokens_per_micro_batch
         if meta["recomputed"] > models.recomputed(self.model):  # the budget was chosen, or found, together with it
             models.recompute(self.model.get_base_model(), meta["recomputed"])
         if meta["scaler"]:
@@ -323,5 +329,5 @@ class Run:
 
     def batches(self, examples: Sequence[Example], count: int | None) -> Iterator[Batch]:
         """Micro-batches, of `count` cases each until memory runs out."""
-        count = count if self.budget == self.setup.tokens_per_micro_batch else None
+        count = count if self.fixed_counts else None
         return micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill)

@@ -102,6 +102,20 @@ def test_other_models_in_padded_batches_equal_their_stock_loss(kind, examples, m
     assert not model.training
 
 
+def test_a_trial_that_memory_did_not_hold_is_made_again(examples, monkeypatch):
+    model = Halved(LlamaConfig(**SMALL)).train()
+    [batch] = micro_batches(examples, 10_000, False, pad_id=0)
+    with monkeypatch.context() as patched, pytest.raises(torch.OutOfMemoryError):
+        patched.setattr(model.model, "forward", lambda *_, **__: never())
+        objective.answer_loss(model, batch)
+    assert model.training and model.model.training
+    assert objective.answer_loss(model, batch).item() == pytest.approx(stock_loss(model, examples), rel=1e-5)
+
+
+def never():
+    raise torch.OutOfMemoryError("no room")
+
+
 def test_checkpointed_attention_is_recomputed_inside_the_packing(tiny_falcon, examples):
     gradients = []
     for checkpointing in (False, True):

@@ -164,6 +164,22 @@ def test_an_evaluation_that_runs_out_of_memory_is_repeated_in_smaller_pieces(mak
     assert "the evaluation repeated" in (tmp_path / "logs" / "train.log").read_text()
 
 
+def test_an_evaluation_of_so_many_cases_yields_though_training_takes_one_at_a_time(make_run, monkeypatch):
+    longest, real = max(len(e.input_ids) for e in make_run().held_out), objective.answer_loss
+    run = make_run(budget=longest, per_device_eval_batch_size=4)
+    assert len(run.held_out) == 4
+    expected = run.evaluate()
+
+    def scarce(tuned, batch):
+        if len(batch.lengths) == 4:
+            raise torch.OutOfMemoryError("no room")
+        return real(tuned, batch)
+
+    monkeypatch.setattr(objective, "answer_loss", scarce)
+    assert run.evaluate() == pytest.approx(expected, abs=1e-6)
+    assert run.budget == longest and not model.recomputed(run.model)
+
+
 def test_memory_too_small_for_one_example_is_the_users_to_mend(make_run, monkeypatch):
     def never(tuned, batch):
         raise torch.OutOfMemoryError("no room")

@@ -106,7 +106,8 @@ class Operations(TorchDispatchMode):
             place is None and tensor.dim() and tensor.device == CPU
             for tensor, place in zip(tensors, places, strict=True)
         )
-        if found and apart and name not in MIXING:
+        indexed = "index" in name  # a GPU takes the host's indices, not the other way round
+        if found and apart and (name not in MIXING or (indexed and places[0] is None)):
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, found {places}")
         result = operation(*args, **kwargs)
         if gpu is not None:
@@ -126,6 +127,10 @@ class Functions(TorchFunctionMode):
         kwargs, asked = dict(kwargs or {}), getattr(function, "__self__", None)
         if getattr(function, "__name__", "") == "__get__" and asked in ASKED:
             return ASKED[asked](args[0])
+        if isinstance(generator := kwargs.get("generator"), Generator):
+            place = kwargs.get("device") or next((device_of(x) for x in args if isinstance(x, torch.Tensor)), CPU)
+            if generator.wanted != torch.device(place).type:
+                raise RuntimeError(f"Expected a '{torch.device(place).type}' device type for generator")
         if function in (torch.Tensor.numpy, torch.Tensor.__array__) and memory.gpu_of(args[0]) is not None:
             raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
         if function is torch.Tensor.backward:  # with the modes on, which calling it from here would be without
@@ -209,7 +214,9 @@ def copied(tensor: torch.Tensor, target: int | None) -> torch.Tensor:
 
 class Generator(torch.Generator):
     def __new__(cls, device="cpu"):
-        return super().__new__(cls, "cpu")
+        made = super().__new__(cls, "cpu")
+        made.wanted = torch.device(device).type
+        return made
 
 
 class Autocast(torch.autocast):
