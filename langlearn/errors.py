@@ -17,6 +17,11 @@ class UserError(Exception):
     """Something the user can mend. The message names the thing, the value and the remedy."""
 
 
+def first_line(error: Exception, most: int = 200) -> str:
+    """Of what an error says, at most so many characters; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Within, memory that runs out is a UserError."""

@@ -241,4 +241,3 @@ def encoder_of(answerer: Answerer) -> tuple[Encoder, int]:
     """(the encoder that training has, how many tokens the model can read at once)."""
     limit = getattr(answerer.speaker.model.config, "max_position_embeddings", None) or answerer.window
     return Encoder(answerer.speaker.tokenizer, limit), limit
-

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from langlearn import falcon, memory
 from langlearn.config import Config
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 from langlearn.fitting import fit, load_of, room_of
 from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, in_gib, rank_count, refuse_unusable
 
@@ -108,8 +108,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         try:
             step = replace(step, kept=kept.by_token(model_config, config.adapter, dtype, frugal, load.usual))
         except (ValueError, RuntimeError, IndexError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise UserError(f"{config.model.base} cannot be trained: {first}\nchoose another model.base") from error
+            why = first_line(error)
+            raise UserError(f"{config.model.base} cannot be trained: {why}\nchoose another model.base") from error
     step, tokens, step_why = fit(config, shape, step, load, room)
     if step.recomputed and workers > 1:  # one worker needs less, and may need no recomputation
         workers, load = 1, load_of(config, lengths, ranks, workers=1)
@@ -143,7 +143,7 @@ def _workers(config: Config, hardware: Hardware, ranks: int, model_config) -> in
     """Threads for the examples of a step: as many as there are cores for this rank, where all that is random in a
     step can be drawn by each thread for itself."""
     drops = any(getattr(model_config, name, 0) for name in ("hidden_dropout", "attention_dropout"))
-    if falcon.attention_for(model_config) != falcon.FUSED or drops or config.training.activation_checkpointing == "on":
+    if not falcon.packs(model_config) or drops or config.training.activation_checkpointing == "on":
         return 1
     return max(1, min(hardware.cores // ranks, torch.get_num_threads(), MOST_WORKERS))
 

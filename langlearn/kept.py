@@ -7,6 +7,8 @@ for only sizes count; Linux takes no memory for what is never written.
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -69,22 +71,33 @@ def _of_layers(model_config, kind: str | None, count: int, adapter: config.Adapt
 
 
 def _kept(tuned: nn.Module, tokens: int) -> float:
-    """Bytes of all tensors, once each, that are kept of each of ROWS examples; the model's own do not count."""
-    own, kept = {p.untyped_storage().data_ptr() for p in [*tuned.parameters(), *tuned.buffers()]}, {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage  # held, so that no other takes its place
-        return tensor
-
+    """Bytes of what is kept of each of ROWS examples."""
     ids, packs = torch.zeros(ROWS, tokens, dtype=torch.long), falcon.packs(tuned.config)
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     given["attention_mask"][0, -1] = 0  # without padding there would be no mask
     if packs:
         given = {"input_ids": ids.view(1, -1), "position_ids": torch.arange(tokens).repeat(1, ROWS)}
     inner = tuned.get_base_model().base_model  # without the LM head
-    with falcon.packed([tokens] * ROWS if packs else None):
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            inner(**given, use_cache=False)
-    return sum(storage.nbytes() for storage in kept.values()) / ROWS
+    with falcon.packed([tokens] * ROWS if packs else None), saved() as storages:
+        inner(**given, use_cache=False)
+    return bytes_beside(tuned, storages) / ROWS
+
+
+@contextmanager
+def saved() -> Iterator[dict[int, torch.UntypedStorage]]:
+    """By address the storages, once each, that a forward pass within keeps for its backward pass."""
+    storages = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage  # held, so that no other takes its place
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield storages
+
+
+def bytes_beside(tuned: nn.Module, storages: dict[int, torch.UntypedStorage]) -> int:
+    """Of those that are not the model's own."""
+    own = {p.untyped_storage().data_ptr() for p in [*tuned.parameters(), *tuned.buffers()]}
+    return sum(storage.nbytes() for address, storage in storages.items() if address not in own)

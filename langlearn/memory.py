@@ -143,12 +143,12 @@ def shape_of(model_config) -> Shape:
     total = sum(p.numel() for p in model.parameters())
     heads = model_config.num_attention_heads
     head_dim = getattr(model_config, "head_dim", None) or model_config.hidden_size // heads
-    falcon = model_config.model_type == "falcon"
-    one_key = falcon and model_config.multi_query and not model_config.new_decoder_architecture
+    rotary = packs(model_config)
+    one_key = rotary and model_config.multi_query and not model_config.new_decoder_architecture
     return Shape(
-        packs=packs(model_config),
+        packs=rotary,
         chunked=has_plain_head(model),
-        like_falcon_7b=one_key and not model_config.alibi and model_config.activation == "gelu",
+        like_falcon_7b=one_key and model_config.activation == "gelu",
         layers=model_config.num_hidden_layers,
         hidden=model_config.hidden_size,
         heads=heads,

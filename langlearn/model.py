@@ -12,7 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 
 from langlearn import assets, config, falcon, lora
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 
 
 def load_config(model: config.Model):
@@ -50,8 +50,8 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        first = str(error).strip().splitlines()[0][:200]
-        raise UserError(f"base model {folder} cannot be loaded: {first}\nrun load_tokenizer.py to check it") from error
+        why = first_line(error)
+        raise UserError(f"base model {folder} cannot be loaded: {why}\nrun load_tokenizer.py to check it") from error
     missing = [name for name in report["missing_keys"] if "lm_head" not in name]
     if missing or report["mismatched_keys"]:
         wrong = (missing or [str(m[0]) for m in report["mismatched_keys"]])[0]

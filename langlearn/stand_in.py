@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM
 
 from langlearn import falcon, launch, memory, model, training
 from langlearn.config import Config
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.machine import ranks_on_a_gpu
 from langlearn.trainlog import TrainLog
@@ -76,7 +76,7 @@ def measured(
             times = sharing(plan, ranks)
             return Measured(times * per_token, times * evaluation, len(timed), watts)
     except (RuntimeError, ValueError, UserError) as error:  # no room beside other programs, an unusual architecture
-        return Measured(why=(str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+        return Measured(why=first_line(error))
     finally:
         gc.collect()
         if ranks.device.type == "cuda":  # the peak that run.json tells is the run's own

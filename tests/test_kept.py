@@ -40,22 +40,13 @@ def really_kept(shape, adapter: config.Adapter, frugal: bool) -> int:
     with falcon.quantisable():
         base = model.frozen(AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16))
     tuned = model.add_adapter(base, adapter, seed=0, frugal=frugal).train()
-    held, own = {}, {p.untyped_storage().data_ptr() for p in [*tuned.parameters(), *tuned.buffers()]}
-
-    def keep(tensor):
-        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
-        return tensor
-
     ids, places = torch.randint(1, 200, (ROWS, LENGTH)), torch.arange(LENGTH).repeat(1, ROWS)
     mask = torch.ones_like(ids)
     mask[1:, -5:] = 0  # padding
     given = dict(input_ids=ids.view(1, -1), position_ids=places) if packs else dict(input_ids=ids, attention_mask=mask)
-    with (
-        falcon.packed([LENGTH] * ROWS if packs else None),
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-    ):
+    with falcon.packed([LENGTH] * ROWS if packs else None), kept.saved() as storages:
         tuned.get_base_model().base_model(**given, use_cache=False)
-    return sum(storage.nbytes() for place, storage in held.items() if place not in own)
+    return kept.bytes_beside(tuned, storages)
 
 
 @pytest.mark.parametrize("frugal, dropout", [(False, 0.0), (False, 0.05), (True, 0.05)])

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import FalconConfig, FalconForCausalLM, GPT2Config, GPT2LMHeadModel
 from adapters import give_a_voice
 
-from langlearn import falcon, lora, model
+from langlearn import falcon, kept, lora, model
 from langlearn.config import Adapter, Model
 
 
@@ -90,15 +90,9 @@ def test_where_memory_is_short_the_same_is_computed_from_less(adapted, monkeypat
 
 def counted(tuned) -> tuple[dict, int]:
     """(gradients, distinct bytes kept for the backward pass)."""
-    kept = {}
-
-    def keep(tensor):
-        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with kept.saved() as storages:
         found = gradients(tuned)
-    return found, sum(storage.nbytes() for storage in kept.values())
+    return found, sum(storage.nbytes() for storage in storages.values())
 
 
 @pytest.mark.parametrize("activation", ["gelu_new", "relu"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from langlearn import config, falcon, lora, memory, model, objective
+from langlearn import config, falcon, kept, lora, memory, model, objective
 from langlearn.examples import Batch
 
 DEVICE = torch.device("cpu")
@@ -164,19 +164,11 @@ def test_the_layers_of_other_models_are_counted_too():
 
 def kept_for_backward(made, batch) -> int:
     """Bytes of all tensors, once each, that the layers keep; what is kept of the model itself does not count."""
-    held, own = {}, {p.untyped_storage().data_ptr() for p in [*made.parameters(), *made.buffers()]}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            held[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     layers = made.get_base_model().transformer
-    with objective.packed(batch), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with objective.packed(batch), kept.saved() as storages:
         hidden = layers(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)[0]
     assert hidden.requires_grad
-    return sum(held.values())
+    return kept.bytes_beside(made, storages)
 
 
 @pytest.mark.parametrize("targets", [None, ["query_key_value", "dense_h_to_4h"]])  # the first layer's gradient is whole

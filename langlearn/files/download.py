@@ -37,7 +37,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from langlearn.assets import Asset
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 from langlearn.files import hashes
 from langlearn.files.model_files import TOKENIZER_FILES, WEIGHTS_INDEX, refuse_remote_code, shown
 
@@ -111,9 +111,10 @@ def _explained(asset: Asset):
         raise UserError(f"{name} is neither a path here nor public on the hub: check the spelling,\n"
                         "or run `hf auth login` if it is private") from None  # fmt: skip
     except (httpx2.TransportError, OfflineModeIsEnabled, HfHubHTTPError) as error:
+        why = first_line(error, 120)
         if isinstance(error, HfHubHTTPError) and error.response.status_code not in PASSING:
-            raise UserError(f"{name} is refused: {_first_line(error)}\nsee {page}, or run `hf auth login`") from None
-        raise Unreachable(f"{constants.ENDPOINT} does not answer: {_first_line(error)}") from None
+            raise UserError(f"{name} is refused: {why}\nsee {page}, or run `hf auth login`") from None
+        raise Unreachable(f"{constants.ENDPOINT} does not answer: {why}") from None
 
 
 def _listing(asset: Asset, weights: bool) -> tuple[str, list[RepoSibling]]:
@@ -174,7 +175,7 @@ def _fetch_blob(asset: Asset, commit: str, file: RepoSibling, blob: Path, progre
         except (httpx2.TransportError, HfHubHTTPError) as error:
             if isinstance(error, HfHubHTTPError) and error.response.status_code not in PASSING:
                 raise
-            reason = _first_line(error)
+            reason = first_line(error, 120)
         have = partial.stat().st_size
         # against the best so far: a server that starts over each time must not keep us for ever
         fruitless, best = (0, have) if have > best else (fruitless + 1, best)
@@ -274,7 +275,3 @@ def _progress() -> Progress:
         TextColumn("{task.description:<28}", markup=False), BarColumn(bar_width=None), DownloadColumn(),
         TransferSpeedColumn(), TimeRemainingColumn(compact=True),
     )  # fmt: skip
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from langlearn import assets
 from langlearn.config import Config
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 from langlearn.files.model_files import check_weights, refuse_remote_code, shown
 from langlearn.terminal import quiet
 
@@ -78,5 +78,5 @@ def _loading(what: str, folder: Path):
     except UserError:
         raise
     except Exception as error:  # the tokenizers library raises nothing narrower
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise UserError(f"{what} in {shown(folder)} does not load: {first}\nfetch or copy it again") from error
+        why = first_line(error, 160)
+        raise UserError(f"{what} in {shown(folder)} does not load: {why}\nfetch or copy it again") from error
