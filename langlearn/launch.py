@@ -75,11 +75,15 @@ def _run(command: list[str], count: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.disable(logging.CRITICAL)  # the launcher has nothing to tell that the ranks do not
-    with tempfile.TemporaryDirectory(prefix="lang-learn-ranks-") as folder:
+    # Launcher and ranks meet over a file, and the ranks each other at rank 0: over TCP the launcher would
+    # ask for libuv, which torch has not on Windows, and have the ranks ask for it.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    with tempfile.TemporaryDirectory(prefix="lang-learn-ranks-", ignore_cleanup_errors=True) as folder:
         aside = {rank: Std.ALL for rank in range(1, count)}
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=str(os.getpid()), rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0", local_addr="localhost", max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
+            rdzv_endpoint=os.path.join(folder, "meeting"), rdzv_configs={"store_type": "file"}, local_addr="localhost",
+            max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
             logs_specs=DefaultLogsSpecs(log_dir=folder, redirects=aside),
         )  # fmt: skip
         try:

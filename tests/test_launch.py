@@ -53,15 +53,30 @@ def main(argv):
 errors.run(main)
 """
 
+WITHOUT_LIBUV = """
+import torch.distributed as dist
+from torch.distributed import rendezvous
+from torch.distributed.elastic.rendezvous import c10d_rendezvous_backend, static_tcp_rendezvous
+
+class Store(dist.TCPStore):
+    def __init__(self, *given, use_libuv=True, **named):
+        if use_libuv:
+            raise RuntimeError("use_libuv was requested but PyTorch was built without libuv support")
+        super().__init__(*given, use_libuv=False, **named)
+
+for module in (dist, rendezvous, c10d_rendezvous_backend, static_tcp_rendezvous):
+    module.TCPStore = Store
+"""
+
 
 @pytest.fixture
 def start(tmp_path):
     """Starts the script with two ranks, and ends what is left of it."""
     path, started = tmp_path / "script.py", []
-    path.write_text(SCRIPT, encoding="utf-8")
 
-    def run(*arguments):
-        environment = {**os.environ, "PYTHONPATH": str(config.ROOT), "LANG_LEARN_RANKS": "2"}
+    def run(*arguments, before="", **variables):
+        path.write_text(before + SCRIPT, encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(config.ROOT), "LANG_LEARN_RANKS": "2", **variables}
         environment.pop("OMP_NUM_THREADS", None)
         process = subprocess.Popen(
             [sys.executable, path, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -90,6 +105,12 @@ def test_two_ranks_sum_agree_and_share(start):
     assert out.splitlines() == [
         "sum [2.0, 1.0]", "any [True, False]", f"place 0 2 cpu {threads}", "argv ['--with space', 'x']",
     ]  # fmt: skip
+
+
+def test_ranks_meet_without_libuv_as_on_windows(start):
+    process = start("together", before=WITHOUT_LIBUV, USE_LIBUV="0")  # what a rank assumes there
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err, out.splitlines()[0]) == (0, "", "sum [2.0, 1.0]")
 
 
 def test_one_rank_needs_no_other():
