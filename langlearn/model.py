@@ -37,6 +37,7 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     Raises UserError where the weights are missing, damaged, or fewer layers are 4-bit than the model has.
     """
     folder = assets.model_folder(model.base, model.revision, weights=True)
+    shortages = _shortages(device)
     try:
         with falcon.quantisable():
             loaded, report = AutoModelForCausalLM.from_pretrained(
@@ -50,6 +51,8 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
+        if _shortages(device) > shortages:  # while a weight was made 4-bit; transformers calls that one damaged
+            raise torch.OutOfMemoryError(f"CUDA out of memory: {model.base} was being loaded") from error
         why = first_line(error)
         raise UserError(f"base model {folder} cannot be loaded: {why}\nrun load_tokenizer.py to check it") from error
     missing = [name for name in report["missing_keys"] if "lm_head" not in name]
@@ -60,6 +63,12 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     if model.quantization == "nf4" and found != expected:
         raise UserError(f"only {found} of {expected} linear layers of {model.base} are 4-bit: this would not be QLoRA")
     return frozen(loaded, recomputed)
+
+
+def _shortages(device: str | torch.device) -> int:
+    """How often a GPU's memory has run out so far in this process."""
+    on_gpu = torch.device(device).type == "cuda"
+    return torch.cuda.memory_stats(device).get("num_ooms", 0) if on_gpu else 0
 
 
 def as_trained(base_config, quantization: str, device: str | torch.device, dtype: torch.dtype) -> dict:

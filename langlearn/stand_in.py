@@ -55,33 +55,37 @@ def measured(
     held_out: Sequence[Example] = (), of_a_change: bool = False,
 ) -> Measured:  # fmt: skip
     """Micro-batches of the curriculum's first epoch timed on stand-ins; of a change only the pace of training."""
-    least, limit = (LEAST_FOR_A_CHANGE, SECONDS_FOR_A_CHANGE) if of_a_change else (LEAST, SECONDS)
     try:
         with _share_of_the_cores(plan, ranks):
-            batches = list(micro_batches_of(lengths, plan, config.training, model_config))
-            chosen, largest = typical(batches, lengths)
-            stand_ins = StandIns(plan, config, model_config, curriculum, lengths, ranks.device)
-            stand_ins.step(largest)  # memory grows, kernels are chosen
-            timed, began = [], time.perf_counter()
-            for cases in chosen:  # each once: every step of a run brings new shapes, whose first time counts
-                if len(timed) >= least and time.perf_counter() - began > limit:
-                    break
-                timed.append((sum(lengths[i] for i in cases), stand_ins.step(cases)))
-            per_token = seconds_per_token(timed, [sum(lengths[i] for i in cases) for cases in batches])
-            watts = None
-            if ranks.device.type == "cuda" and not (of_a_change or config.training.watts):
-                uuid = torch.cuda.get_device_properties(ranks.device).uuid
-                watts = watts_drawn(f"GPU-{uuid}", lambda: stand_ins.step(largest))
-            evaluation = stand_ins.evaluate(held_out) if held_out else math.nan
-            times = sharing(plan, ranks)
-            return Measured(times * per_token, times * evaluation, len(timed), watts)
+            return _timed(plan, config, model_config, curriculum, lengths, ranks, held_out, of_a_change)
     except (RuntimeError, ValueError, UserError) as error:  # no room beside other programs, an unusual architecture
         return Measured(why=first_line(error))
-    finally:
+    finally:  # the stand-ins are gone: they were another function's
         gc.collect()
         if ranks.device.type == "cuda":  # the peak that run.json tells is the run's own
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(ranks.device)
+
+
+def _timed(plan, config: Config, model_config, curriculum, lengths, ranks, held_out, of_a_change: bool) -> Measured:
+    least, limit = (LEAST_FOR_A_CHANGE, SECONDS_FOR_A_CHANGE) if of_a_change else (LEAST, SECONDS)
+    batches = list(micro_batches_of(lengths, plan, config.training, model_config))
+    chosen, largest = typical(batches, lengths)
+    stand_ins = StandIns(plan, config, model_config, curriculum, lengths, ranks.device)
+    stand_ins.step(largest)  # memory grows, kernels are chosen
+    timed, began = [], time.perf_counter()
+    for cases in chosen:  # each once: every step of a run brings new shapes, whose first time counts
+        if len(timed) >= least and time.perf_counter() - began > limit:
+            break
+        timed.append((sum(lengths[i] for i in cases), stand_ins.step(cases)))
+    per_token = seconds_per_token(timed, [sum(lengths[i] for i in cases) for cases in batches])
+    watts = None
+    if ranks.device.type == "cuda" and not (of_a_change or config.training.watts):
+        uuid = torch.cuda.get_device_properties(ranks.device).uuid
+        watts = watts_drawn(f"GPU-{uuid}", lambda: stand_ins.step(largest))
+    evaluation = stand_ins.evaluate(held_out) if held_out else math.nan
+    times = sharing(plan, ranks)
+    return Measured(times * per_token, times * evaluation, len(timed), watts)
 
 
 class StandIns:

@@ -49,6 +49,33 @@ def test_what_cuda_refuses_is_refused():
     assert done.stdout.split() == ["cuda:0", *["True"] * 6], done.stderr
 
 
+LOADING = """
+import pretended, torch
+from transformers.integrations.bitsandbytes import Bnb4bitQuantize
+from langlearn import config, errors, model
+
+quantise = Bnb4bitQuantize.convert
+
+def convert(*given, **named):
+    limit, pretended.memory.limit = pretended.memory.limit, pretended.memory.now[0]
+    try:
+        return quantise(*given, **named)
+    finally:
+        pretended.memory.limit = limit
+
+Bnb4bitQuantize.convert = convert
+errors.run(lambda argv: model.load_base(config.Model(base=argv[0]), "cuda", torch.bfloat16))
+"""
+
+
+def test_memory_that_runs_out_while_weights_are_made_4_bit_is_told_as_such(tiny_falcon):
+    paths = os.pathsep.join(map(str, (ROOT / "tests" / "gpu", ROOT)))
+    command = [sys.executable, "-c", LOADING, str(tiny_falcon)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths, "GPUS": GPU})
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-2].startswith(f"error: CUDA out of memory: {tiny_falcon} was being loaded")
+
+
 @pytest.fixture(scope="module")
 def trained(tiny_falcon, tiny_corpus, tmp_path_factory):
     """Trains on given GPUs with more settings: (settings, run.json, train.log, adapter)."""

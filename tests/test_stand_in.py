@@ -1,5 +1,6 @@
 """Stand-ins: the model that will be trained but for its numbers, and the micro-batches that are timed with it."""
 
+import gc
 import os
 import stat
 from dataclasses import replace
@@ -186,6 +187,28 @@ def test_models_that_list_their_layers_can_be_cut(situation):
     run = stand_in.build(plan, 2, made, listed, lesson.curriculum, setup)
     run.step(lambda _: [lesson.curriculum.example(i, 0) for i in (0, 1)])
     assert run.progress.tokens == sum(lesson.lengths[:2])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_stand_ins_are_gone_when_memory_is_given_back(situation, monkeypatch, fails):
+    collect, counts = gc.collect, []
+
+    def count():
+        collect()
+        counts.append(sum(type(each) is stand_in.StandIns for each in gc.get_objects()))
+
+    def evaluate(stand_ins, _):
+        count()
+        if fails:
+            raise RuntimeError("no room")
+        return 1.0
+
+    monkeypatch.setattr(stand_in.StandIns, "evaluate", evaluate)
+    monkeypatch.setattr(stand_in.gc, "collect", count)
+    made, model_config, lesson, plan = situation()
+    held_out = [lesson.curriculum.example(0, 0)]
+    found = stand_in.measured(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE, held_out)
+    assert (found.why, counts) == ("no room" if fails else "", [1, 0])
 
 
 def test_ranks_that_share_a_gpu_share_its_time(situation):

@@ -34,7 +34,7 @@ class Memory:
     """Of all GPUs: which storages are on which of them, and how much that is, now and at most."""
 
     def __init__(self, count: int, limit: int):
-        self.limit, self.current = limit, 0
+        self.limit, self.current, self.shortages = limit, 0, 0
         self.now, self.most = [0] * count, [0] * count
         self.storages: dict[int, tuple[int, int]] = {}  # by address: (GPU, bytes)
         self.lock = threading.RLock()
@@ -56,6 +56,7 @@ class Memory:
         with self.lock:
             before = self.storages.get(storage._cdata, (gpu, 0))[1]
             if size > before and self.now[gpu] + size - before > self.limit:
+                self.shortages += 1
                 raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size / GIB:.3f} GiB.")
             self.storages[storage._cdata] = gpu, size
             self.now[gpu] += size - before
@@ -279,6 +280,7 @@ def begin(count: int, gib: float, capability: tuple[int, int], limit: float | No
     torch.cuda.current_device = lambda: memory.current
     torch.cuda.set_device, torch.cuda.reset_peak_memory_stats = choose, reset
     torch.cuda.set_per_process_memory_fraction = cap
+    torch.cuda.memory_stats = lambda device=None: {"num_ooms": memory.shortages}
     torch.cuda.mem_get_info = lambda device=None: (total - memory.now[memory.number(device)], total)
     for name, counts in (("memory_allocated", "now"), ("memory_reserved", "now"), ("max_memory_allocated", "most")):
         setattr(torch.cuda, name, lambda device=None, c=counts: getattr(memory, c)[memory.number(device)])
