@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from langlearn import config, falcon, hardware, launch, lora, memory, model, objective, training, trainlog  # noqa: E402
+from langlearn import config, falcon, hardware, launch, lora, memory, model, objective, rows, training, trainlog  # noqa: E402
 from langlearn.examples import Example  # noqa: E402
 
 GIB = 2**30
@@ -77,7 +77,7 @@ def falcon_7b():
 
 def cuda_path() -> None:
     """Have a CPU without storage do what CUDA would."""
-    falcon.SCORED = None
+    rows.SCORED = None
     lora.FRUGAL = ("cpu",)
     memory.CHUNK["cpu"] = memory.CHUNK["cuda"]
     nn.Module.to = lambda self, *_, **__: self

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from langlearn import falcon, memory
+from langlearn import falcon, memory, rows
 from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.fitting import fit, load_of, room_of
@@ -66,14 +66,14 @@ class Plan:
     def table(self) -> str:
         """The choices, their reasons, the memory and the time they take, and what would change it, in 80 columns."""
         console = Console(file=io.StringIO(), width=80, color_system=None, highlight=False, markup=False)
-        for title, rows in (("", self.reasons), ("\nWhat would change the time:", self.changes)):
+        for title, lines in (("", self.reasons), ("\nWhat would change the time:", self.changes)):
             table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
             table.add_column(no_wrap=True, min_width=14)
             table.add_column(max_width=18)
             table.add_column(ratio=1)
-            for row in rows:
-                table.add_row(*row)
-            if rows:
+            for line in lines:
+                table.add_row(*line)
+            if lines:
                 console.print(*([title] if title else []), table, sep="\n")
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -90,7 +90,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     targets = config.adapter.target_modules
     room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
-    scored = shape.like_falcon_7b and (hardware.device, dtype) == falcon.SCORED
+    scored = shape.like_falcon_7b and (hardware.device, dtype) == rows.SCORED
     small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
     workers = _workers(config, hardware, ranks, model_config) if small else 1
@@ -98,7 +98,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
-        scored_length=falcon.scores_kept(load.usual) if scored else 0,
+        scored_length=rows.scores_kept(load.usual) if scored else 0,
         retrieves=bool(config.training.retrieval_share and config.answering.k), workers=workers,
     )  # fmt: skip
     if not shape.like_falcon_7b:

@@ -102,7 +102,7 @@ class Memory:
 class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
-    (`falcon.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases;
+    (`rows.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases;
     `workers` compute side by side, and each has gradients of its own. `kept`: of layers that are not counted from their
     shapes, see `kept.by_token`."""
 

@@ -92,6 +92,7 @@ def frozen(base, recomputed: int = 0):
     base.requires_grad_(False)
     base.config.use_cache = False
     base.eval()
+    falcon.choose_kernel(base)
     if recomputed:
         recompute(base, recomputed)
     return base

@@ -98,14 +98,9 @@ def test_no_mask_is_built_for_an_unpadded_batch(monkeypatch):
         seen.append((kwargs.get("attn_mask"), kwargs.get("is_causal")))
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(falcon.F, "scaled_dot_product_attention", watch)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", watch)
     ours(torch.randint(97, (2, 16)))
     assert seen == [(None, True)] * 2
-
-
-def test_attention_that_prepares_a_plan_for_each_length_is_never_taken():
-    assert not torch.backends.cuda.cudnn_sdp_enabled()
-    assert torch.backends.cuda.flash_sdp_enabled() and torch.backends.cuda.mem_efficient_sdp_enabled()
 
 
 def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
@@ -116,51 +111,12 @@ def test_heads_are_split_and_turned_as_stock_falcon_does_forward_and_backward():
     q, k, v = (x.transpose(1, 2) for x in attention._split_heads(fused[None]))
     q, k = falcon.apply_rotary_pos_emb(q, k, cos, sin)
     expected = q[0].transpose(0, 1), k[0, 0], v[0, 0]
-    found = falcon._Turned.apply(fused, cos[0], sin[0], heads)
+    found = falcon.Turned.apply(fused, cos[0], sin[0], heads)
     towards = [torch.randn_like(each) for each in expected]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
     [ours_], [theirs] = (torch.autograd.grad(outputs, fused, towards) for outputs in (found, expected))
     torch.testing.assert_close(ours_, theirs)
-
-
-@pytest.mark.parametrize("block", [falcon.BLOCK, 16, 3])
-def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
-    monkeypatch.setattr(falcon, "BLOCK", block)
-    lengths, size = [7, 1, 40], 16
-    assert len(list(falcon._blocks(lengths))) == {16: 4, 3: 16}.get(block, 3)
-    query = torch.randn(48, 4, size, dtype=torch.float64, requires_grad=True)
-    key, value = (torch.randn(48, size, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    expected = torch.cat([
-        F.scaled_dot_product_attention(
-            q.transpose(0, 1), k.expand(4, -1, -1), v.expand(4, -1, -1), is_causal=True
-        ).transpose(0, 1).flatten(1)
-        for q, k, v in zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
-    ])  # fmt: skip
-    found = falcon._Attended.apply(query, key, value, lengths)
-    torch.testing.assert_close(found, expected)
-    towards = torch.randn_like(expected)
-    for one, other in zip(
-        *(torch.autograd.grad(x, (query, key, value), towards) for x in (found, expected)), strict=True
-    ):
-        torch.testing.assert_close(one, other)
-
-
-def test_no_scores_are_computed_for_keys_behind_a_block():
-    for length in (1, 100, 191, 192, 288, 700, 1024):
-        blocks = list(falcon._blocks([13, length]))
-        assert blocks[0] == (0, 0, 13) and blocks[1][1] == 13 and blocks[-1][2] == 13 + length
-        assert all(end - start <= 1.5 * falcon.BLOCK for _, start, end in blocks)
-        assert all(end == start for (_, _, end), (_, start, _) in zip(blocks, blocks[1:], strict=False))
-    assert falcon.scores_kept(100) == 100 and falcon.scores_kept(4 * falcon.BLOCK) == 5 / 8 * 4 * falcon.BLOCK
-
-
-def test_examples_of_all_lengths_share_the_shapes_of_their_blocks_but_for_the_last():
-    """A CPU prepares a kernel for each shape: of equal blocks, each length would bring shapes of its own."""
-    shapes = [[(end - start, end) for _, start, end in falcon._blocks([length])] for length in range(16, 1025, 16)]
-    full = shapes[-1][:-1]
-    assert full == [(falcon.BLOCK, n * falcon.BLOCK) for n in range(1, 1024 // falcon.BLOCK)]
-    assert all(blocks[:-1] == full[: len(blocks) - 1] for blocks in shapes)
 
 
 @pytest.mark.parametrize("kind", ["multi-query", "multi-head", "grouped"])

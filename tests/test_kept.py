@@ -13,7 +13,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from langlearn import config, falcon, hardware, kept, memory, model
+from langlearn import config, falcon, hardware, kept, memory, model, rows
 from langlearn.errors import UserError
 from langlearn.machine import GIB
 
@@ -52,7 +52,7 @@ def really_kept(shape, adapter: config.Adapter, frugal: bool) -> int:
 @pytest.mark.parametrize("frugal, dropout", [(False, 0.0), (False, 0.05), (True, 0.05)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_counted_is_what_is_kept(family, frugal, dropout, monkeypatch):
-    monkeypatch.setattr(falcon, "SCORED", None)
+    monkeypatch.setattr(rows, "SCORED", None)
     shape, adapter = FAMILIES[family], config.Adapter(r=4, dropout=dropout)
     layer, around = kept.by_token(shape, adapter, torch.bfloat16, frugal, LENGTH)
     counted = ROWS * LENGTH * (3 * layer + around)

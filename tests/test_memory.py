@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from langlearn import config, falcon, kept, lora, memory, model, objective
+from langlearn import config, kept, lora, memory, model, objective, rows
 from langlearn.examples import Batch
 
 DEVICE = torch.device("cpu")
@@ -111,12 +111,12 @@ def test_predicted_activations_are_within_15_percent_of_a_real_step(
     bases, monkeypatch, dtype, dropout, recomputed, length, scored
 ):
     if not scored:  # as on CUDA
-        monkeypatch.setattr(falcon, "SCORED", None)
+        monkeypatch.setattr(rows, "SCORED", None)
         monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
         monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
     tokens = 2048
     measured = peak_of_step(tuned(bases[256], dtype, dropout, recomputed), batch_of(tokens, length), dtype)
-    step = step_for(dtype, dropout, recomputed, falcon.scores_kept(length) if scored else 0)
+    step = step_for(dtype, dropout, recomputed, rows.scores_kept(length) if scored else 0)
     peak = memory.peak(memory.shape_of(falcon_config()), step, tokens)
     assert peak.activations + max(peak.logits, peak.working_set) == pytest.approx(measured, rel=0.15)
 
@@ -174,7 +174,7 @@ def kept_for_backward(made, batch) -> int:
 @pytest.mark.parametrize("targets", [None, ["query_key_value", "dense_h_to_4h"]])  # the first layer's gradient is whole
 @pytest.mark.parametrize("frugal, dropout", [(False, 0.0), (False, 0.05), (True, 0.0), (True, 0.05)])
 def test_each_tensor_that_the_layers_keep_is_counted_once(bases, monkeypatch, targets, frugal, dropout):
-    monkeypatch.setattr(falcon, "SCORED", None)
+    monkeypatch.setattr(rows, "SCORED", None)
     if frugal:
         monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
         monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
