@@ -45,7 +45,8 @@ class Example:
 class Batch:
     """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where; each
     example and the row may end in padding, which no example sees and which carries no loss. Padded (models whose
-    attention is not ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones."""
+    attention is not ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones; `predicting`
+    (supervised,) are the places, row after row, whose next token carries loss."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
@@ -54,11 +55,18 @@ class Batch:
     lengths: list[int] | None
     supervised: int
     tokens: int
+    predicting: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if self.predicting is None:  # found here, where it is made: a GPU would have to be waited for
+            later = self.labels.roll(-1)
+            later[:, -1] = IGNORE
+            object.__setattr__(self, "predicting", (later.flatten() != IGNORE).nonzero()[:, 0])
 
     def to(self, device) -> "Batch":
         moved = {
             name: value.to(device)
-            for name in ("input_ids", "labels", "position_ids", "attention_mask")
+            for name in ("input_ids", "labels", "position_ids", "attention_mask", "predicting")
             if (value := getattr(self, name)) is not None
         }
         return replace(self, **moved)

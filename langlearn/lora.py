@@ -94,28 +94,29 @@ def _adapted(layer: LoraLayer, x: torch.Tensor, frugal: bool, gelu: bool = False
     [name] = layer.active_adapters
     dropout = layer.lora_dropout[name]
     share = dropout.p if isinstance(dropout, nn.Dropout) and dropout.training else 0.0
-    rows = _Adapted.apply(
-        x.reshape(-1, x.shape[-1]), layer.lora_A[name].weight, layer.lora_B[name].weight, layer.get_base_layer(),
+    return _Adapted.apply(
+        x, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.get_base_layer(),
         layer.scaling[name], share, frugal, gelu,
     )  # fmt: skip
-    return rows.view(*x.shape[:-1], -1)
 
 
 class _Adapted(torch.autograd.Function):
-    """x (rows, in) → (rows, out) in its dtype, of GELU(x) with `gelu`;
-    gradients of x and of A (rank, in) and B (out, rank)."""
+    """x (…, in) → (…, out) in its dtype, of GELU(x) with `gelu`; gradients of x and of A (rank, in) and B (out, rank).
+    What comes out is no view, for Falcon adds to it in place: of a view that would be copied backward."""
 
     @staticmethod
     def forward(ctx, x, a, b, base, scaling: float, dropout: float, frugal: bool, gelu: bool):
+        y = x.new_empty(*x.shape[:-1], len(b))
+        x, rows = x.reshape(-1, x.shape[-1]), y.view(-1, len(b))
         scaling /= 1 - dropout
         a, b = a.to(x.dtype), (b * scaling).to(x.dtype)
         seed = _drawn_seed() if dropout else None
         active = F.gelu(x) if gelu else x
         kept, gone = _dropped(active, dropout, seed)
         narrow = kept @ a.T
-        y = (active @ _weight(base, x.dtype).T).addmm_(narrow, b.T)
+        torch.mm(active, _weight(base, x.dtype).T, out=rows).addmm_(narrow, b.T)
         if base.bias is not None:
-            y += base.bias
+            rows += base.bias
         ctx.save_for_backward(*((x, None) if frugal else (kept, gone)), narrow, a, b)
         ctx.base, ctx.scaling, ctx.dropout, ctx.seed = base, scaling, dropout, seed
         ctx.frugal, ctx.gelu = frugal, gelu
@@ -124,6 +125,7 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         kept, gone, narrow, a, b = ctx.saved_tensors
+        shape, gradient = gradient.shape[:-1], gradient.reshape(-1, len(b))
         x, inner = kept, gradient @ b
         if ctx.frugal:
             kept, gone = _dropped(F.gelu(x) if ctx.gelu else x, ctx.dropout, ctx.seed)
@@ -140,6 +142,7 @@ class _Adapted(torch.autograd.Function):
                 of_x += without(gone, inner @ a)
             if ctx.gelu:
                 of_x = torch.ops.aten.gelu_backward(of_x, x)
+            of_x = of_x.view(*shape, -1)
         return of_x, of_a, of_b, None, None, None, None, None
 
 

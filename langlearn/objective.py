@@ -34,10 +34,8 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     elif not _is_plain(bare, batch.input_ids):
         logits = model(**given).logits
         return _cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
-    hidden = bare.base_model(**given)[0]
-    targets = batch.labels[:, 1:].flatten()
-    keep = targets != IGNORE
-    hidden, targets = hidden[:, :-1].flatten(0, 1)[keep], targets[keep]
+    hidden = bare.base_model(**given)[0].flatten(0, 1).index_select(0, batch.predicting)
+    targets = batch.labels.flatten()[batch.predicting + 1]
     head = bare.get_output_embeddings().weight.to(hidden.dtype)
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
     return hidden[:0].sum().float() + _HeadLoss.apply(hidden, head, targets)

@@ -49,6 +49,17 @@ def test_loss_and_gradients_are_those_of_peft(adapted, quantization, dtype, near
         assert ours[name].dtype == torch.float32
 
 
+def test_nothing_is_copied_backward_where_falcon_adds_in_place(adapted):
+    nodes, seen = [adapted()(input_ids=torch.arange(5, 45).view(2, 20), use_cache=False).logits.grad_fn], set()
+    while nodes:
+        if (node := nodes.pop()) is not None and node not in seen:
+            seen.add(node)
+            nodes += [following for following, _ in node.next_functions]
+    names = [node.name() for node in seen]
+    assert names.count("_AdaptedBackward") == 8
+    assert not any("CopySlices" in name for name in names)
+
+
 def test_what_is_dropped_is_dropped_forward_and_backward(adapted):
     layer = next(m for m in adapted(dropout=0.3).modules() if isinstance(m, lora.LoraLayer))
     a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
