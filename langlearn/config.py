@@ -85,7 +85,7 @@ class Training:
     activation_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Recompute activations in the backward pass; auto: of as few layers as memory needs."""
     optimizer: Literal["auto", "paged_adamw_8bit", "adamw"] = "auto"
-    """auto: paged_adamw_8bit on CUDA, fused AdamW elsewhere."""
+    """auto: paged_adamw_8bit on GPUs of less than 36 GiB, fused AdamW elsewhere."""
     retrieval_share: float = 0.75
     """Share of training prompts that hold retrieved cases, in the template that answers; 0 turns it off."""
     distractor_share: float = 0.2

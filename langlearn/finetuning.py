@@ -181,6 +181,7 @@ def fingerprint(config: Config, corpus: Corpus, identity: dict, plan) -> dict:
     for name in ("output", "save_minutes", "tokens_per_micro_batch", "activation_checkpointing",
                  "price_per_hour", "watts"):  # fmt: skip
         training.pop(name)
+    training["optimizer"] = plan.optimizer  # auto is another on another machine
     return {
         "base model": identity["sha256"],
         "quantization": config.model.quantization,

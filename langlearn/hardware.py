@@ -22,6 +22,7 @@ __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "ran
 
 # Of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 SMALL_SHARE = 0.1
+AMPLE = 36 * GIB  # of a GPU's memory, from which on it need not be saved in the optimizer
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
 
 
@@ -86,7 +87,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     refuse_unusable(hardware)
     shape, ranks, lengths = memory.shape_of(model_config), rank_count(hardware), lengths or [config.training.max_length]
     dtype, dtype_why = choose_dtype(config.model.dtype, hardware)
-    optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware.device)
+    optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware)
     targets = config.adapter.target_modules
     room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
@@ -171,12 +172,12 @@ def choose_dtype(asked: str, hardware: Hardware) -> tuple[torch.dtype, str]:
     return torch.float32, f"compute capability {capability} computes float16 far slower"
 
 
-def _optimizer(asked: str, device: str) -> tuple[str, str]:
-    if asked == "paged_adamw_8bit" and device == "cpu":
+def _optimizer(asked: str, hardware: Hardware) -> tuple[str, str]:
+    if asked == "paged_adamw_8bit" and not hardware.gpus:
         raise UserError("training.optimizer is paged_adamw_8bit: that needs a CUDA GPU; use auto")
     if asked != "auto":
         return asked, "training.optimizer asks for it"
-    if device == "cuda":
+    if hardware.gpus and min(gpu.total for gpu in hardware.gpus) < AMPLE:
         return "paged_adamw_8bit", "2 bytes of state for a parameter, moved to the host when memory is short"
     return "adamw", "fused; 8 bytes of state for a parameter"
 

@@ -89,6 +89,14 @@ def test_falcon_7b_stays_under_22_gib_on_24_gb_cards_and_computes_nothing_twice(
     assert not made.recomputed_layers and made.tokens_per_micro_batch > 5000
 
 
+@pytest.mark.parametrize("size, optimizer", [(24, "paged_adamw_8bit"), (39.4, "adamw"), (79.2, "adamw")])
+def test_memory_is_saved_in_the_optimizer_where_it_is_short(size, optimizer):
+    large, small = (hardware.Gpu("a card", (8, 0), int(n * GIB), int(n * GIB)) for n in (size, 24))
+    assert plan(computer(large)).optimizer == optimizer
+    assert plan(computer(large, small)).optimizer == "paged_adamw_8bit"
+    assert plan(computer(small), training__optimizer="adamw").optimizer == "adamw"
+
+
 @pytest.mark.parametrize("longest", [100, 949, 1500])
 @pytest.mark.parametrize("batch_size", [4, 32])
 def test_a_larger_card_is_never_slower(longest, batch_size):

@@ -308,3 +308,16 @@ print(before - held())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     kept, given = map(int, done.stdout.split())
     assert kept < 20 and given > 150  # MiB of 200
+
+
+def test_a_checkpoint_goes_on_with_the_optimizer_that_was_chosen_whoever_chose_it(situation):
+    made, *_, plan = situation()
+    corpus = read(made.data)
+
+    def known(asked, chosen):
+        made.training.optimizer = asked
+        return finetuning.fingerprint(made, corpus, {"sha256": "0"}, replace(plan, optimizer=chosen))
+
+    assert known("auto", "adamw") == known("adamw", "adamw")
+    differing = dict(known("auto", "adamw").items() ^ known("auto", "paged_adamw_8bit").items())
+    assert list(differing) == ["training.optimizer"]
