@@ -8,9 +8,10 @@ cards hold what their plans say.
 2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses,
    and which share of the rate the faster one reaches (4 FLOP a token for each weight of the layers:
    forward, and gradients of the inputs).
-3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has, and takes
-   this GPU for one: memory planned and taken, by steps, evaluations, checkpoints and between them (loading, answers);
-   time predicted and taken.
+3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has: memory planned
+   and allocated, by steps, evaluations, checkpoints and between them (loading, answers), reserved by torch, and taken
+   of the GPU by the whole process; time predicted and taken. The cases are as long as with retrieved ones in their
+   prompts, which needs no embedder: others stand before each.
 4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
 
 Without a GPU the same is done on the CPU, uncapped (with --base models/tiny-falcon, say). Everything lands in
@@ -18,6 +19,7 @@ WORK/full_shape.json.
 """
 
 import argparse
+import csv
 import json
 import os
 import shutil
@@ -25,13 +27,13 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from memory_trace import CARDS, GIB, falcon_7b  # it puts langlearn on the path
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES_A_STEP = 16  # of the falcon-7b profile
+MOST_CHARACTERS = 3000  # of a case with others before it; some 700 tokens
 
 
 def make_base(folder: Path, tokenizer: Path, device: str) -> None:
@@ -89,7 +91,7 @@ def run(given, base: str, card: str, **more) -> dict:
     name = card or "this machine"
     output, logs = given.work / name.replace(" ", "_"), given.work / "logs" / name.replace(" ", "_")
     settings = {
-        "profile": "falcon-7b", "model.base": base, "data.cases": given.cases, "training.output": output,
+        "profile": "falcon-7b", "model.base": base, "data.cases": given.long_cases, "training.output": output,
         "training.retrieval_share": 0, "answering.k": 0, "evaluation.cases": 0, "answering.max_new_tokens": 20,
         "training.num_train_epochs": given.steps * CASES_A_STEP / given.count, "training.eval_cases": 64,
         "logs.folder": logs, **more,
@@ -125,23 +127,15 @@ def run_as(card: str, peaks: Path, argv: list[str]) -> None:
     """medical_diagnosis_gpu.py in this process, with what each part of it allocated at most."""
     import torch
 
-    from langlearn import hardware, memory, training
+    from langlearn import machine, training
 
     found: dict[str, int] = {}
     if torch.cuda.is_available():
         for name in ("step", "evaluate", "save"):
             setattr(training.Run, name, watched(name, getattr(training.Run, name), found))
-    if card:
-        total, free, here = CARDS[card].total, CARDS[card].free, torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction((free - memory.CUDA_CONTEXT) / here)
-        describe = hardware.describe
-
-        def as_card():
-            machine = describe()
-            gpu = replace(machine.gpus[0], name=f"{machine.gpus[0].name} as {card}", total=total, free=free)
-            return replace(machine, gpus=(gpu,))
-
-        hardware.describe = as_card
+    if card:  # the plan asks torch how much this process may have
+        here = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction((CARDS[card].free - machine.CUDA_CONTEXT) / here)
     import medical_diagnosis_gpu
 
     medical_diagnosis_gpu.main(argv)
@@ -149,18 +143,38 @@ def run_as(card: str, peaks: Path, argv: list[str]) -> None:
 
 
 def watched(name: str, method, found: dict[str, int]):
-    """A method of training.Run that notes its peak of allocated bytes, and what was the peak since another ended."""
+    """A method of training.Run that notes its peak of allocated bytes, and what was the peak since another ended; and
+    what is reserved, and what of the GPU is taken, at most."""
     import torch
 
+    def note(phase: str) -> None:
+        free, total = torch.cuda.mem_get_info()
+        now = {phase: torch.cuda.max_memory_allocated(), "reserved": torch.cuda.max_memory_reserved(),
+               "process": total - free}  # fmt: skip
+        found.update({key: max(found.get(key, 0), size) for key, size in now.items()})
+        torch.cuda.reset_peak_memory_stats()
+
     def call(self, *args):
-        found["between"] = max(found.get("between", 0), torch.cuda.max_memory_allocated())
-        torch.cuda.reset_peak_memory_stats()
+        note("between")
         result = method(self, *args)
-        found[name] = max(found.get(name, 0), torch.cuda.max_memory_allocated())
-        torch.cuda.reset_peak_memory_stats()
+        note(name)
         return result
 
     return call
+
+
+def lengthened(cases_: list, file: Path) -> Path:
+    """The cases with as many others before each as retrieval would put there."""
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["Prompt", "Completion"])
+        for number, case in enumerate(cases_):
+            parts = [case.prompt]
+            for other in (cases_[(number + n) % len(cases_)] for n in (1, 2, 3)):
+                if sum(map(len, parts)) + len(other.prompt) + len(other.completion) < MOST_CHARACTERS:
+                    parts.insert(0, f"{other.prompt}\n{other.completion}")
+            writer.writerow(["\n\n".join(parts), case.completion])
+    return file
 
 
 def main() -> None:
@@ -194,7 +208,9 @@ def main() -> None:
     base = given.base or str(given.work / "falcon-7b")
     if not given.base and not (given.work / "falcon-7b" / "config.json").is_file():
         make_base(given.work / "falcon-7b", given.tokenizer, device)
-    given.count = int(len(cases.read(config.Data(cases=given.cases)).cases) * config.Data().train_share)
+    corpus = cases.read(config.Data(cases=given.cases)).cases
+    given.count = int(len(corpus) * config.Data().train_share)
+    given.long_cases = lengthened(corpus, given.work / "long_cases.csv")
     shape = memory.shape_of(model.load_config(config.Model(base=base)))
     flop_a_token, rate = 4 * shape.linear_parameters, matrix_rate(device)
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"

@@ -18,13 +18,15 @@ import torch
 from langlearn.errors import UserError
 
 GIB = 2**30
+CUDA_CONTEXT = int(0.6 * GIB)  # what a process takes of a GPU before it allocates anything
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 NO_GLIBC = (OSError, TypeError, AttributeError)  # what asking for its functions raises on another system
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A visible CUDA GPU; `free` is what other programs leave of `total` (bytes)."""
+    """A visible CUDA GPU; `free` is what other programs leave of `total` (bytes), the most that this process may
+    take."""
 
     name: str
     capability: tuple[int, int]
@@ -76,8 +78,8 @@ def describe() -> Hardware:
         free = free_by_uuid()
         for number in range(torch.cuda.device_count()):
             each = torch.cuda.get_device_properties(number)
-            left = min(free.get(str(each.uuid), each.total_memory), each.total_memory)
-            gpus.append(Gpu(each.name, (each.major, each.minor), each.total_memory, left))
+            total = _allowed(number, each.total_memory)
+            gpus.append(Gpu(each.name, (each.major, each.minor), total, min(free.get(str(each.uuid), total), total)))
     groups = _control_groups()
     limit, used = container_memory(groups)
     machine = psutil.virtual_memory()
@@ -91,6 +93,14 @@ def describe() -> Hardware:
         torch_version=torch.__version__,
         arches=tuple(torch.cuda.get_arch_list()) if gpus else (),
     )
+
+
+def _allowed(number: int, total: int) -> int:
+    """Bytes of a GPU that this process may take: all, but where torch.cuda.set_per_process_memory_fraction allows it
+    less."""
+    if not torch.cuda.is_initialized():  # to ask would open a context
+        return total
+    return min(total, int(torch.cuda.get_per_process_memory_fraction(number) * total) + CUDA_CONTEXT)
 
 
 def rank_count(hardware: Hardware) -> int:

@@ -19,15 +19,14 @@ import torch
 from torch import nn
 
 from langlearn.falcon import packs
+from langlearn.machine import CUDA_CONTEXT, GIB
 
-GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
 CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
 HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their log-softmax
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
 FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
-CUDA_CONTEXT = int(0.6 * GIB)
 NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
 PYTHON_LIBRARIES = int(0.5 * GIB)

@@ -49,6 +49,23 @@ def test_what_cuda_refuses_is_refused():
     assert done.stdout.split() == ["cuda:0", *["True"] * 6], done.stderr
 
 
+CAPPED = """
+import torch
+from langlearn import machine
+before = machine.describe().gpus[0]
+torch.cuda.set_per_process_memory_fraction(0.25)
+after = machine.describe().gpus[0]
+print(*(size / 2**30 for size in (before.total, before.free, after.total, after.free)))
+"""
+
+
+def test_a_plan_is_made_for_what_the_process_may_take_of_a_gpu():
+    paths = os.pathsep.join(map(str, (ROOT / "tests" / "gpu", ROOT)))
+    environment = os.environ | {"PYTHONPATH": paths, "GPUS": "1 40 8.6"}
+    done = subprocess.run([sys.executable, "-c", CAPPED], capture_output=True, text=True, env=environment, timeout=100)
+    assert [float(each) for each in done.stdout.split()] == pytest.approx([40, 40, 10.6, 10.6]), done.stderr
+
+
 LOADING = """
 import pretended, torch
 from transformers.integrations.bitsandbytes import Bnb4bitQuantize

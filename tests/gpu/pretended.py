@@ -265,8 +265,11 @@ def begin(count: int, gib: float, capability: tuple[int, int], limit: float | No
     def choose(device) -> None:
         memory.current = memory.number(device)
 
+    fractions = [1.0]
+
     def cap(fraction: float, device=None) -> None:
         memory.limit = int(fraction * total)
+        fractions.append(fraction)
 
     told = {
         "is_available": True, "is_initialized": True, "device_count": count, "get_device_properties": card,
@@ -280,9 +283,11 @@ def begin(count: int, gib: float, capability: tuple[int, int], limit: float | No
     torch.cuda.current_device = lambda: memory.current
     torch.cuda.set_device, torch.cuda.reset_peak_memory_stats = choose, reset
     torch.cuda.set_per_process_memory_fraction = cap
+    torch.cuda.get_per_process_memory_fraction = lambda device=None: fractions[-1]
     torch.cuda.memory_stats = lambda device=None: {"num_ooms": memory.shortages}
     torch.cuda.mem_get_info = lambda device=None: (total - memory.now[memory.number(device)], total)
-    for name, counts in (("memory_allocated", "now"), ("memory_reserved", "now"), ("max_memory_allocated", "most")):
+    for name, counts in (("memory_allocated", "now"), ("memory_reserved", "now"), ("max_memory_allocated", "most"),
+                         ("max_memory_reserved", "most")):  # fmt: skip
         setattr(torch.cuda, name, lambda device=None, c=counts: getattr(memory, c)[memory.number(device)])
     torch.cuda.get_rng_state = lambda device=None: torch.get_rng_state()
     torch.cuda.set_rng_state = lambda state, device=None: torch.set_rng_state(state)
