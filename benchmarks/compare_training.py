@@ -7,7 +7,8 @@
 Every way: the same base, LoRA r=8 alpha=32 without dropout on all four linears, bf16, AdamW at a constant learning
 rate, seed 0, the same cases. The first three hold the base in NF4 with the same number of 4-bit layers (so that nobody
 wins by computing less). They run in turn, each in a process of its own, `--rounds` times; the median and the loss of
-every tenth step are printed. Real tokens are those of prompts, answers and EOS: padding counts nothing.
+every tenth step are printed, and of the first three what the adapter makes of 64 held-out cases (loss on the answers,
+nats a token). Real tokens are those of prompts, answers and EOS: padding counts nothing.
 
     old    pad to 512, batch 1, accumulation 4, eager stock attention, recomputation, loss on every token
     trl    SFTTrainer: batch 8, lengths grouped, SDPA, loss on the completion, no recomputation (packing on SDPA leaks)
@@ -65,14 +66,33 @@ def as_autocast_runs_fastest(tuned, frugal=None) -> None:
             module.cast_input_dtype_enabled = False
 
 
-def read_cases(path: str):
+def read_cases(path: str, held_out: bool = False):
+    """All but the last cases, which no way trains on; or those."""
     from langlearn import cases, config
 
-    return cases.read(config.Data(cases=path)).cases
+    found = cases.read(config.Data(cases=path)).cases
+    return found[-HELD_OUT:] if held_out else found[:-HELD_OUT]
+
+
+def held_out_loss(tuned, tokenizer, path: str) -> float:
+    """Of the answers, nats a token; each case alone, in the form that this project trains on."""
+    import torch
+
+    from langlearn import examples, objective
+
+    encoder = examples.Encoder(tokenizer, 1024)
+    of_all = [encoder.example(case) for case in read_cases(path, held_out=True)]
+    packed, total = objective.falcon.packs(tuned.config), 0.0
+    tuned.eval()
+    with torch.no_grad(), torch.autocast(tuned.device.type, dtype=torch.bfloat16):
+        for batch in examples.micro_batches(of_all, 1, packed, pad_id=0):
+            with objective.packed(batch):
+                total += objective.answer_loss(tuned, batch.to(tuned.device)).item()
+    return total / sum(example.supervised for example in of_all)
 
 
 def old(base: str, path: str, seconds: float, device: str):
-    """Yields (real tokens, seconds, loss) a step."""
+    """Yields (real tokens, seconds, loss) a step, and at last the held-out loss."""
     import torch
 
     tuned, tokenizer = load(base, device, "eager")
@@ -97,7 +117,8 @@ def old(base: str, path: str, seconds: float, device: str):
         synchronize()
         yield real, time.perf_counter() - clock, total
         if time.perf_counter() - began > seconds:
-            return
+            break
+    yield held_out_loss(tuned, tokenizer, path)
 
 
 def ours(base: str, path: str, seconds: float, device: str):
@@ -134,6 +155,7 @@ def ours(base: str, path: str, seconds: float, device: str):
         run.step()
         synchronize()
         yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
+    yield held_out_loss(tuned, encoder.tokenizer, path)
 
 
 def trl(base: str, path: str, seconds: float, device: str):
@@ -165,6 +187,7 @@ def trl(base: str, path: str, seconds: float, device: str):
     trainer.data_collator = collate
     trainer.train()
     yield from steps
+    yield held_out_loss(tuned, tokenizer, path)
 
 
 def write_for_others(path: str, folder: Path) -> None:
@@ -181,22 +204,24 @@ def write_for_others(path: str, folder: Path) -> None:
     (folder / "dataset_info.json").write_text(json.dumps({"cases": {"file_name": "train.jsonl"}}), encoding="utf-8")
 
 
+HELD_OUT = 64  # cases
 WAYS = {"old": old, "trl": trl, "ours": ours, "litgpt": litgpt, "llamafactory": llamafactory}
 OTHERS = ("litgpt", "llamafactory")
 """Run under a python of their own, without langlearn."""
 
 
-def take_turn(python: str, way: str, base: str, cases: str, args) -> list:
-    """The steps of one turn; none, and why, if it did not run."""
+def take_turn(python: str, way: str, base: str, cases: str, args) -> tuple[list, float | None]:
+    """(the steps of one turn, the held-out loss where it was measured); none, and why, if it did not run."""
     command = [python, __file__, "--turn", way, "--base", base, "--cases", cases]
     command += ["--seconds", str(args.seconds), "--device", args.device]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = [each for each in found if isinstance(each, list)]
     if done.returncode or len(rows) < 3:
         why = (done.stderr.strip()[-3000:] or "no output") if done.returncode else "too few steps: more --seconds"
         print(f"{way}: did not run: {why}")
-        return []
-    return rows
+        return [], None
+    return rows, next((each for each in found if isinstance(each, float)), None)
 
 
 def main():
@@ -243,24 +268,32 @@ def compare(pythons: dict[str, str], args, folder: Path) -> None:
             write_for_others(args.cases, folder)
         except errors.UserError as error:
             sys.exit(f"error: {error}")
-    speeds, losses = {way: [] for way in pythons}, {}
+    speeds, losses, measured = {way: [] for way in pythons}, {}, {}
     for number in range(args.rounds):
         for way, python in pythons.items():
             source = (base, str(folder)) if way in OTHERS else (args.base, args.cases)
-            rows = take_turn(python, way, *source, args)
+            rows, held_out = take_turn(python, way, *source, args)
             if not rows:
                 continue
             timed = rows[1:]  # the first warms up
             speeds[way].append(sum(r[0] for r in timed) / sum(r[1] for r in timed))
             losses[way] = [round(r[2], 3) for r in rows]
+            if held_out is not None:
+                tokens, seconds = (sum(r[n] for r in rows) for n in (0, 1))
+                measured[way] = {"loss": held_out, "tokens": tokens, "seconds": seconds}
             print(f"round {number + 1} {way:12} {speeds[way][-1]:8.0f} real tokens/s, {len(timed)} steps", flush=True)
     medians = {way: statistics.median(found) for way, found in speeds.items() if found}
     for way, speed in medians.items():
         ratio = f", this project is {medians['ours'] / speed:.2f} times as fast" if "ours" in medians else ""
         print(f"{way:12} median {speed:8.0f} real tokens/s{ratio}")
         print(f"             loss of every tenth step: {losses[way][::10]}")
+        if after := measured.get(way):
+            print("             held-out loss {loss:.3f} after {tokens:,} tokens in {seconds:.0f} s".format(**after))
     if args.record:
-        record = {way: {"tokens_per_second": speeds[way], "losses": losses[way]} for way in medians}
+        record = {
+            way: {"tokens_per_second": speeds[way], "losses": losses[way], "held_out": measured.get(way)}
+            for way in medians
+        }
         args.record.write_text(json.dumps(record), encoding="utf-8")
 
 
