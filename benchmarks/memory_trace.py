@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from langlearn import config, falcon, hardware, launch, lora, memory, model, objective, rows, training, trainlog  # noqa: E402
+from langlearn import config, falcon, hardware, launch, lora, memory, model, rows, training, trainlog  # noqa: E402
 from langlearn.examples import Example  # noqa: E402
 
 GIB = 2**30
@@ -84,19 +84,10 @@ def cuda_path() -> None:
     torch.Tensor.item = lambda _: 0.0  # nobody knows a value
     lora._weight = unpacked
     bnb.nn.Linear4bit.forward = lambda self, x: F.linear(x, unpacked(self, x.dtype))
-    objective.answer_loss = loss_of_all_tokens
 
 
 def unpacked(base, dtype: torch.dtype) -> torch.Tensor:
     return base.weight.new_empty(base.out_features, base.in_features, dtype=dtype)
-
-
-def loss_of_all_tokens(tuned, batch) -> torch.Tensor:
-    """objective.answer_loss, but for choosing the supervised positions: how many there are is a value too."""
-    bare = tuned.get_base_model()
-    hidden = bare.transformer(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False)[0]
-    hidden, targets = hidden[:, :-1].flatten(0, 1).clone(), batch.labels[:, 1:].flatten()
-    return hidden[:0].sum().float() + objective._HeadLoss.apply(hidden, bare.lm_head.weight, targets)
 
 
 def quantised(base) -> None:

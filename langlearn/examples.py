@@ -10,9 +10,9 @@ it is cut into micro-batches, the sum of its losses over its supervised tokens i
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, zip_longest
+from itertools import accumulate, chain, zip_longest
 
 import torch
 
@@ -53,15 +53,9 @@ class Batch:
     position_ids: torch.Tensor | None
     attention_mask: torch.Tensor | None
     lengths: list[int] | None
+    predicting: torch.Tensor
     supervised: int
     tokens: int
-    predicting: torch.Tensor | None = None
-
-    def __post_init__(self):
-        if self.predicting is None:  # found here, where it is made: a GPU would have to be waited for
-            later = self.labels.roll(-1)
-            later[:, -1] = IGNORE
-            object.__setattr__(self, "predicting", (later.flatten() != IGNORE).nonzero()[:, 0])
 
     def to(self, device) -> "Batch":
         moved = {
@@ -195,6 +189,7 @@ def _packed(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
         position_ids=torch.cat([torch.arange(n) for n in lengths])[None],
         attention_mask=None,
         lengths=lengths,
+        predicting=_predicting(examples, accumulate(lengths, initial=0)),
         supervised=sum(e.supervised for e in examples),
         tokens=sum(len(e.input_ids) for e in examples),
     )
@@ -212,9 +207,16 @@ def _padded(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
         position_ids=None,
         attention_mask=rows([[1] * len(e.input_ids) for e in examples], 0),
         lengths=None,
+        predicting=_predicting(examples, range(0, width * len(examples), width)),
         supervised=sum(e.supervised for e in examples),
         tokens=sum(len(e.input_ids) for e in examples),
     )
+
+
+def _predicting(examples: list[Example], starts: Iterable[int]) -> torch.Tensor:
+    """Batch.predicting, of examples that start at these places."""
+    spans = ((start, e.prompt_length, len(e.input_ids)) for start, e in zip(starts, examples, strict=False))
+    return torch.cat([torch.arange(start + max(first, 1), start + end) for start, first, end in spans]) - 1
 
 
 class Curriculum:

@@ -1,6 +1,7 @@
 """What the model learns from: labels by position, EOS learned, nothing padded, the same step for any machine."""
 
 import random
+from itertools import accumulate
 
 import pytest
 from transformers import AutoTokenizer
@@ -185,3 +186,14 @@ def test_the_answer_cites_the_case_of_its_own_condition(encoder):
     lesson = curriculum(encoder, retrieval_share=1.0, distractor_share=0.0)
     assert "It is a sprain [2]. Ice." in encoder.tokenizer.decode(lesson.example(0, 0).input_ids)
     assert cited(case(1), [case(2)]) == "It is a cold. Rest."  # no labels, no claim
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("fill", [Fill(), Fill(8, 32)])
+def test_a_place_predicts_where_the_token_after_it_is_supervised(packed, fill):
+    examples = [Example(tuple(range(1, n + 1)), prompt) for n, prompt in ((5, 2), (9, 0), (7, 6), (3, 3))]
+    [batch] = micro_batches(examples, 100, packed, pad_id=0, fill=fill)
+    rows, width = batch.labels.shape
+    expected = [r * width + i - 1 for r in range(rows) for i in range(1, width) if batch.labels[r, i] != IGNORE]
+    starts = set(accumulate(batch.lengths, initial=0)) if packed else ()  # the end of another example predicts nothing
+    assert batch.predicting.tolist() == [place for place in expected if place + 1 not in starts]

@@ -50,7 +50,8 @@ def batch_of(tokens, length=128):
     count = tokens // length
     ids = torch.randint(0, 256, (1, tokens))
     positions = torch.arange(length).repeat(count)[None]
-    return Batch(ids, ids.clone(), positions, None, [length] * count, supervised=tokens, tokens=tokens)
+    predicting = torch.arange(tokens - 1)
+    return Batch(ids, ids.clone(), positions, None, [length] * count, predicting, supervised=tokens, tokens=tokens)
 
 
 def peak_of_step(made, batch, dtype) -> int:
