@@ -9,7 +9,7 @@ Ctrl-C saves; the same command goes on from there and ends with the same adapter
 """
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from langlearn import errors
@@ -49,9 +49,7 @@ def main(argv: list[str]) -> None:
 
     ranks = launch.init()
     try:
-        # Each rank found its own free memory; decisions when it runs out are taken by all alike.
-        tokens, layers = launch.broadcast_object(ranks, [plan.tokens_per_micro_batch, plan.recomputed_layers])
-        plan = replace(plan, tokens_per_micro_batch=tokens, recomputed_layers=layers)
+        plan = hardware.agreed(plan, ranks)
         plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
         if options.plan:
             if ranks.is_main:

@@ -92,7 +92,7 @@ def held_out_loss(tuned, tokenizer, path: str) -> float:
 
 
 def old(base: str, path: str, seconds: float, device: str):
-    """Yields (real tokens, seconds, loss) a step, and at last the held-out loss."""
+    """Yields (real tokens, seconds, loss) a step, and at last the held-out loss, or None where it is not measured."""
     import torch
 
     tuned, tokenizer = load(base, device, "eager")
@@ -215,13 +215,13 @@ def take_turn(python: str, way: str, base: str, cases: str, args) -> tuple[list,
     command = [python, __file__, "--turn", way, "--base", base, "--cases", cases]
     command += ["--seconds", str(args.seconds), "--device", args.device]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    rows = [each for each in found if isinstance(each, list)]
+    told = [line for line in done.stdout.splitlines() if line.startswith("[[")]  # tools print lines of their own
+    *rows, held_out = json.loads(told[-1]) if told else [None]
     if done.returncode or len(rows) < 3:
         why = (done.stderr.strip()[-3000:] or "no output") if done.returncode else "too few steps: more --seconds"
         print(f"{way}: did not run: {why}")
         return [], None
-    return rows, next((each for each in found if isinstance(each, float)), None)
+    return rows, held_out
 
 
 def main():
@@ -243,7 +243,7 @@ def main():
         with redirect_stdout(sys.stderr):  # some tools print lists, which would be taken for rows
             device = () if args.turn in OTHERS else (args.device,)
             rows = list(WAYS[args.turn](args.base, args.cases, args.seconds, *device))
-        print(*map(json.dumps, rows), sep="\n")
+        print(f"\n{json.dumps(rows)}")
         return
     pythons = {way: getattr(args, way) if way in OTHERS else sys.executable for way in args.ways}
     for way, python in pythons.items():

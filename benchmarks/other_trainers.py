@@ -1,6 +1,7 @@
 """litgpt and LLaMA-Factory as compare_training.py runs them: under a python of their own, without langlearn.
 
-Each way yields (real tokens, seconds, loss) a step and ends the turn where the comparison would not be fair.
+Each way yields (real tokens, seconds, loss) a step, and at last None, for no held-out loss is measured. It ends the
+turn where the comparison would not be fair.
 """
 
 import csv
@@ -80,6 +81,7 @@ def litgpt(base: str, data: str, seconds: float):
         tokens = int(row["tokens"])  # since the start
         yield tokens - before, float(row["iter_time"]), float(row["loss"])
         before = tokens
+    yield None
 
 
 def litgpt_checkpoint(base: Path, folder: Path) -> Path:
@@ -150,3 +152,4 @@ def llamafactory(base: str, data: str, seconds: float):
         run_exp(settings, callbacks=[watcher(steps, tokens, seconds)])
         check_adapted(load_file(f"{folder}/out/adapter_model.safetensors"), base)
     yield from steps
+    yield None

@@ -3,7 +3,7 @@
 1. Falcon's linear layers are `FalconLinear`, a subclass that bitsandbytes skips, so "4-bit" loading
    quantises nothing. `quantisable()` swaps them for plain `nn.Linear` while the model is built.
 2. Stock attention lets packed examples read each other. Inside `packed(lengths)` every example attends
-   to itself alone, because attention is run on one example at a time: no mask that could be wrong.
+   to itself alone: see rows.py.
 3. Stock attention misses every fused kernel (one key/value head meets all query heads, under a mask that
    is always built). `FusedFalconAttention` expands keys and values without copying and asks for
    `is_causal`; a mask is built only where padding or a cache makes it necessary.
@@ -83,7 +83,8 @@ class FusedFalconAttention(FalconAttention):
     """`FalconAttention` on a fused kernel; same weights, same results.
 
     query: (batch, heads, length, head_dim); key and value: (batch, kv_heads, length, head_dim), expanded
-    to `heads` with stride 0. Not for alibi models, whose bias is a mask by nature: see `attention_for`.
+    to `heads` with stride 0; a multi-query model's packed rows go through rows.py. Not for alibi models, whose
+    bias is a mask by nature: see `attention_for`.
     """
 
     def forward(

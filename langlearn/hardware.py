@@ -9,11 +9,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from langlearn import falcon, memory, rows
+from langlearn import falcon, launch, memory, rows
 from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.fitting import fit, load_of, room_of
-from langlearn.machine import GIB, Gpu, Hardware, choose_profile, describe, in_gib, rank_count, refuse_unusable
+from langlearn.machine import (
+    GIB, Gpu, Hardware, choose_profile, describe, in_gib, rank_count, ranks_on_a_gpu, refuse_unusable,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from langlearn.pace import Pace
@@ -22,7 +24,7 @@ __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "ran
 
 # Of a CPU's free memory: a model whose weights take less is unpacked from 4-bit once, not in every product
 SMALL_SHARE = 0.1
-AMPLE = 36 * GIB  # of a GPU's memory, from which on it need not be saved in the optimizer
+AMPLE = 36 * GIB  # of a rank's share of a GPU, from which on memory need not be saved in the optimizer
 MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a small model's step
 
 
@@ -87,7 +89,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     refuse_unusable(hardware)
     shape, ranks, lengths = memory.shape_of(model_config), rank_count(hardware), lengths or [config.training.max_length]
     dtype, dtype_why = choose_dtype(config.model.dtype, hardware)
-    optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware)
+    optimizer, optimizer_why = _optimizer(config.training.optimizer, hardware, ranks)
     targets = config.adapter.target_modules
     room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
@@ -136,6 +138,13 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     )  # fmt: skip
 
 
+def agreed(plan: Plan, ranks: launch.Ranks) -> Plan:
+    """Rank 0's plan, as far as all must have the same: each found its own free memory, and hosts may have GPUs of
+    different sizes."""
+    alike = ("tokens_per_micro_batch", "recomputed_layers", "optimizer")
+    return replace(plan, **launch.broadcast_object(ranks, {name: getattr(plan, name) for name in alike}))
+
+
 def _layers(count: int, of: int) -> str:
     return "off" if not count else "on" if count == of else f"{count} of {of} layers"
 
@@ -172,12 +181,12 @@ def choose_dtype(asked: str, hardware: Hardware) -> tuple[torch.dtype, str]:
     return torch.float32, f"compute capability {capability} computes float16 far slower"
 
 
-def _optimizer(asked: str, hardware: Hardware) -> tuple[str, str]:
+def _optimizer(asked: str, hardware: Hardware, ranks: int) -> tuple[str, str]:
     if asked == "paged_adamw_8bit" and not hardware.gpus:
         raise UserError("training.optimizer is paged_adamw_8bit: that needs a CUDA GPU; use auto")
     if asked != "auto":
         return asked, "training.optimizer asks for it"
-    if hardware.gpus and min(gpu.total for gpu in hardware.gpus) < AMPLE:
+    if hardware.gpus and min(gpu.total for gpu in hardware.gpus) // ranks_on_a_gpu(hardware, ranks) < AMPLE:
         return "paged_adamw_8bit", "2 bytes of state for a parameter, moved to the host when memory is short"
     return "adamw", "fused; 8 bytes of state for a parameter"
 
@@ -195,7 +204,7 @@ def _attention_why(attention: str, scored: bool) -> str:
         return "torch's scaled_dot_product_attention"
     if scored:
         return "one product of all query heads with the one key head: the fastest on this CPU"
-    return "keys and values are expanded without a copy, so that a fused kernel takes them"
+    return "a fused kernel, which takes keys and values as they are: one head for all"
 
 
 def _weights_why(shape: memory.Shape, step: memory.Step, unpacked: bool) -> str:

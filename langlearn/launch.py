@@ -75,16 +75,12 @@ def _run(command: list[str], count: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.disable(logging.CRITICAL)  # the launcher has nothing to tell that the ranks do not
-    # Launcher and ranks meet over a file, and the ranks each other at rank 0: over TCP the launcher would
-    # ask for libuv, which torch has not on Windows, and have the ranks ask for it.
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     with tempfile.TemporaryDirectory(prefix="lang-learn-ranks-", ignore_cleanup_errors=True) as folder:
         aside = {rank: Std.ALL for rank in range(1, count)}
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=str(os.getpid()), rdzv_backend="c10d",
-            rdzv_endpoint=os.path.join(folder, "meeting"), rdzv_configs={"store_type": "file"}, local_addr="localhost",
-            max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
-            logs_specs=DefaultLogsSpecs(log_dir=folder, redirects=aside),
+            local_addr="localhost", max_restarts=0, shutdown_timeout=SECONDS_TO_SAVE,
+            logs_specs=DefaultLogsSpecs(log_dir=folder, redirects=aside), **_meeting_place(folder),
         )  # fmt: skip
         try:
             elastic_launch(config, sys.executable)(*command)
@@ -93,6 +89,15 @@ def _run(command: list[str], count: int) -> int:
         except ChildFailedError as failed:
             return _report(failed, Path(folder))
     return 0
+
+
+def _meeting_place(folder: str) -> dict:
+    """Where launcher and ranks find each other: at a port that the launcher holds. Over TCP it would ask for libuv,
+    which torch does not have on Windows: there over a file, and the ranks at a port of rank 0's."""
+    if sys.platform != "win32":
+        return {"rdzv_endpoint": "localhost:0"}
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    return {"rdzv_endpoint": os.path.join(folder, "meeting"), "rdzv_configs": {"store_type": "file"}}
 
 
 def _report(failed, logs: Path) -> int:

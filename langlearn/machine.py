@@ -98,8 +98,6 @@ def describe() -> Hardware:
 def _allowed(number: int, total: int) -> int:
     """Bytes of a GPU that this process may take: all, but where torch.cuda.set_per_process_memory_fraction allows it
     less."""
-    if not torch.cuda.is_initialized():  # to ask would open a context
-        return total
     return min(total, int(torch.cuda.get_per_process_memory_fraction(number) * total) + CUDA_CONTEXT)
 
 

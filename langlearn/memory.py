@@ -229,6 +229,7 @@ def _kept_by_layer(shape: Shape, step: Step) -> int:
     kept = sum(each.count * (kept_width(each) * c + each.inputs * places + step.rank * c) for each in adapted)
     inputs = kept // shape.layers
     norms = shape.norms // shape.layers * (shape.hidden * c + 8)
+    # Query and output; the output once more than where a GPU attends in one kernel (rows.py), which only trying tells.
     attention = 2 * shape.heads * shape.head_dim * c + 2 * shape.head_dim * c + 4 * shape.heads
     attention += step.scored_length * shape.heads * c
     return inputs + norms + attention + shape.mlp_width * c

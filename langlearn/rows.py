@@ -44,9 +44,12 @@ class Row:
 
 def attended(query, key, value, row: Row) -> torch.Tensor:
     """(length, heads, d), (length, d) and (length, d) → (length, heads x d)."""
+    length, heads, size = query.shape
+    if sum(row.lengths) != length:
+        raise ValueError(f"a row of {length} tokens holds no examples of {row.lengths}")
     if (query.device.type, query.dtype) == SCORED and max(row.lengths) <= MOST_SCORED:
         return Scored.apply(query, key, value, row.lengths)
-    if _taken.get(_kind(query)):
+    if _taken.get((query.device, query.dtype, heads, size)):
         return _in_one_kernel(query, key, value, row)
     return _each_alone(query, key, value, row)
 
@@ -70,24 +73,21 @@ def _in_one_kernel(query, key, value, row: Row) -> torch.Tensor:
     return varlen_attn(query, key[:, None], value[:, None], ends, ends, longest, longest, **causal).flatten(1)
 
 
-def _kind(query: torch.Tensor) -> tuple:
-    return query.device, query.dtype, *query.shape[1:]
-
-
 def try_kernel(device: torch.device, dtype: torch.dtype, heads: int, size: int) -> bool:
     """Whether this GPU has the kernel for whole rows, and it gives what each example alone gives, forward and backward;
     `attended` takes it from now on if so. Not to be called within a layer: what is tried would be computed again."""
-    draw = torch.Generator(device).manual_seed(0)
-    shapes = ((sum(TRIED_ON), heads, size), (sum(TRIED_ON), size), (sum(TRIED_ON), size), (sum(TRIED_ON), heads * size))
-    *inputs, towards = (torch.randn(shape, generator=draw, device=device, dtype=dtype) for shape in shapes)
-    kind = _kind(inputs[0])
+    kind = device, dtype, heads, size
     if kind not in _taken:
+        draw, length = torch.Generator(device).manual_seed(0), sum(TRIED_ON)
+        shapes = ((length, heads, size), (length, size), (length, size), (length, heads * size))
+        *inputs, towards = (torch.randn(shape, generator=draw, device=device, dtype=dtype) for shape in shapes)
+        right = _both_ways(_each_alone, inputs, towards)
         try:
-            found, right = (_both_ways(way, inputs, towards) for way in (_in_one_kernel, _each_alone))
-            _taken[kind] = all(_close(a, b) for a, b in zip(found, right, strict=True))
+            found = _both_ways(_in_one_kernel, inputs, towards)
+            _taken[kind] = all(map(_close, found, right))
         except torch.OutOfMemoryError:
             raise
-        except (RuntimeError, NotImplementedError):  # an older GPU, float32, a system whose torch is built without it
+        except Exception:  # an older GPU, float32, a torch that is built without it
             _taken[kind] = False
     return _taken[kind]
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from langlearn import config, fitting, hardware, machine, memory
+from langlearn import config, fitting, hardware, launch, machine, memory
 from langlearn.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
@@ -90,11 +90,26 @@ def test_falcon_7b_stays_under_22_gib_on_24_gb_cards_and_computes_nothing_twice(
 
 
 @pytest.mark.parametrize("size, optimizer", [(24, "paged_adamw_8bit"), (39.4, "adamw"), (79.2, "adamw")])
-def test_memory_is_saved_in_the_optimizer_where_it_is_short(size, optimizer):
+def test_memory_is_saved_in_the_optimizer_where_it_is_short(size, optimizer, monkeypatch):
     large, small = (hardware.Gpu("a card", (8, 0), int(n * GIB), int(n * GIB)) for n in (size, 24))
     assert plan(computer(large)).optimizer == optimizer
     assert plan(computer(large, small)).optimizer == "paged_adamw_8bit"
     assert plan(computer(small), training__optimizer="adamw").optimizer == "adamw"
+    with monkeypatch.context() as patch:  # two share the card
+        patch.setenv("LANG_LEARN_RANKS", "2")
+        assert plan(computer(large)).optimizer == ("adamw" if size > 72 else "paged_adamw_8bit")
+
+
+def test_ranks_on_hosts_with_different_gpus_decide_alike(monkeypatch):
+    ranks, told = launch.Ranks(1, 2, 0, torch.device("cpu")), []
+    first, mine = plan(computer(RTX_3060)), plan(computer(A100))
+    assert hardware.agreed(mine, launch.alone(ranks.device)) == mine
+    monkeypatch.setattr(launch, "broadcast_object", lambda _, value: told.append(value) or dict.fromkeys(value, 7))
+    found = hardware.agreed(mine, ranks)
+    for name in ("tokens_per_micro_batch", "recomputed_layers", "optimizer"):
+        assert getattr(found, name) == 7 and told[0][name] == getattr(mine, name)
+    assert first.optimizer != mine.optimizer and first.tokens_per_micro_batch != mine.tokens_per_micro_batch
+    assert found.memory == mine.memory and found.hardware == mine.hardware
 
 
 @pytest.mark.parametrize("longest", [100, 949, 1500])

@@ -66,6 +66,10 @@ class Store(dist.TCPStore):
 
 for module in (dist, rendezvous, c10d_rendezvous_backend, static_tcp_rendezvous):
     module.TCPStore = Store
+
+from types import SimpleNamespace
+from langlearn import launch
+launch.sys = SimpleNamespace(**vars(launch.sys) | {"platform": "win32"})
 """
 
 

@@ -80,6 +80,16 @@ def test_the_kernel_for_rows_is_taken_only_if_it_was_seen_to_be_right(kernel, mo
     assert len(calls) == 1 + right
 
 
+@pytest.mark.parametrize("dtype, taken", [(torch.bfloat16, False), (torch.float32, False), (torch.float32, True)])
+def test_examples_that_do_not_fill_the_row_are_refused_whichever_way(kernel, dtype, taken):
+    kernel(as_documented)
+    if taken:
+        rows.try_kernel(torch.device("cpu"), dtype, 4, 16)
+    for lengths in ([7, 1, 39], [7, 1, 41]):
+        with pytest.raises(ValueError, match="48"):
+            rows.attended(*inputs(dtype), rows.Row(lengths))
+
+
 def test_a_try_that_finds_no_memory_is_made_again(kernel):
     def short(*given, **named):
         raise torch.OutOfMemoryError("CUDA out of memory.")
