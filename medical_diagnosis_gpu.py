@@ -29,9 +29,10 @@ def main(argv: list[str]) -> None:
     from langlearn.terminal import quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
-    from langlearn import cases, config, hardware, launch
+    from langlearn import cases, config, hardware, launch, record
 
     settings, options = config.load(argv, Options, prog="medical_diagnosis_gpu.py")
+    record.refuse_other_content(Path(settings.training.output))
     machine = hardware.describe()
     if not options.plan:
         launch.relaunch_if_needed(machine)
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> None:
     from langlearn import finetuning, model, pace, trainlog
 
     base_config = model.load_config(settings.model)
+    finetuning.refuse_too_long(settings.training, settings.model.base, base_config)
     tokenizer = model.load_tokenizer(settings.model)
     settings.training.batch_size = finetuning.cases_per_step(settings.training, hardware.rank_count(machine))
     lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, with_neighbours=not options.plan)
@@ -60,7 +62,7 @@ def main(argv: list[str]) -> None:
         log.say(plan.table())
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)
         if ranks.is_main:
-            log.say(finetuning.closing(run))
+            log.say(finetuning.closing(run, settings.asking))
     finally:
         launch.finish()
     if ranks.is_main:

@@ -51,7 +51,6 @@ def main(argv: list[str]) -> None:
 
     from langlearn.terminal import batch, display
 
-    sys.stdout.reconfigure(errors="replace")  # a terminal without a letter must not lose the answer
     screen = display.Display(sys.stdout)
     with display.progress_bar() as progress:
         answerer = open_answerer(settings, options.rebuild, progress)
@@ -126,9 +125,19 @@ def open_answerer(settings, rebuild: bool, progress):
     speaker = load_speaker(settings, machine, hardware.choose_dtype(settings.model.dtype, machine)[0])
     if speaker.adapter:
         say(f"model {speaker.base} with the adapter in {speaker.adapter}")
+        tell_of_other_cases(speaker.adapter, retriever)
     else:
         say(f"no adapter trained yet: answering with the base model {speaker.base} alone")
     return Answerer(speaker, retriever, settings.answering)
+
+
+def tell_of_other_cases(adapter: Path, retriever) -> None:
+    """That may be meant; whoever forgot to name their cases would have answers from the wrong ones."""
+    from langlearn import model
+
+    data = model.read_run(adapter)["data"]
+    if retriever and retriever.index.manifest["corpus"]["sha256"] != data.get("sha256"):
+        say(f"note: the adapter was trained on {data['file']}; answers come from the cases above (--data.cases)")
 
 
 def open_retriever(settings, rebuild: bool, progress):

@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from langlearn.errors import UserError
+from langlearn.errors import UserError, first_line
 
 PLAIN_INT = "#int"
 
@@ -66,10 +68,23 @@ def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     return load_file(folder / "state.safetensors"), json.loads((folder / "meta.json").read_text(encoding="utf-8"))
 
 
+def load_newest(parent: Path, say: Callable[[str], None]) -> tuple[dict[str, torch.Tensor], dict] | None:
+    """The newest checkpoint that can be read, None where there is none; damaged ones are told."""
+    for folder in reversed(_whole(parent)):
+        try:
+            return load(folder)
+        except (SafetensorError, OSError, ValueError) as error:
+            say(f"{folder} is damaged and passed over: {first_line(error)}")
+    return None
+
+
 def newest(parent: Path) -> Path | None:
     """The newest whole `step-*` checkpoint; one that was being written when the power went is not a candidate."""
-    whole = sorted(p for p in Path(parent).glob("step-*") if (p / "meta.json").is_file() and p.suffix != ".partial")
-    return whole[-1] if whole else None
+    return (_whole(parent) or [None])[-1]
+
+
+def _whole(parent: Path) -> list[Path]:
+    return sorted(p for p in Path(parent).glob("step-*") if (p / "meta.json").is_file() and p.suffix != ".partial")
 
 
 def keep_newest(parent: Path, count: int) -> None:

@@ -4,6 +4,7 @@ Precedence, weakest first: the defaults below, the profile's section in config.y
 command line. A setting that the file gives both in the profile in use and outside it is refused.
 """
 
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -169,6 +170,7 @@ class Config:
     logs: Logs = field(default_factory=Logs)
 
     profile_reason: str = field(default="", init=False)
+    asking = ""  # no setting: of the command line what run_query.py needs as well, for the same cases and adapter
 
     def __post_init__(self):
         for name, (good, remedy) in RANGES.items():
@@ -236,6 +238,8 @@ RANGES = {
     "evaluation.cases": NOT_NEGATIVE,
 }
 
+FOR_ASKING = ("profile", "config", "model.", "data.", "index.", "answering.", "training.output")
+
 
 def load(argv: list[str], options: type | None = None, prog: str | None = None) -> tuple[Config, Any]:
     """(config, options): config.yaml, its profile and `argv` merged; `options` is a script's own dataclass of flags.
@@ -257,12 +261,14 @@ def load(argv: list[str], options: type | None = None, prog: str | None = None) 
 
     from langlearn.machine import choose_profile  # imports torch: --help and every refusal above stay instant
 
+    asking = {name: value for name, value in given.items() if name.startswith(FOR_ASKING)}
     name, reason = choose_profile(given.pop("profile", outside.pop("profile", "auto")))
     if name not in profiles:
         raise UserError(f"profile '{name}' is not in {path}: choose one of auto, {', '.join(profiles)}")
     script = options(**{key: given.pop(key) for key in flags if key in given}) if options else None
     config = settings.build(Config, {**profiles[name], **outside, **given, "profile": name})
     config.profile_reason = reason
+    config.asking = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in asking.items())
     return config, script
 
 

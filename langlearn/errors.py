@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class UserError(Exception):
@@ -38,6 +38,9 @@ def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:
 
     `resumes`: whether the same command goes on after Ctrl-C where it stopped, which is then said.
     """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # closed, or no file
+            stream.reconfigure(errors="replace")  # a terminal without a letter must not end a run
     argv = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(argv) < len(sys.argv) - 1
     try:
@@ -72,7 +75,7 @@ def _unwritable(error: Exception) -> str | None:
     number = getattr(error, "errno", None)
     if type(error).__name__ == "SafetensorError" and (found := re.search(r"\b(?:os error|code:) (\d+)", str(error))):
         number = int(found.group(1))
-    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
     return os.strerror(number) if number in full else None
 
 

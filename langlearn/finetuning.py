@@ -11,6 +11,7 @@ import torch
 from langlearn import checkpoint, generation, launch, model, pace, prompts, record
 from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
+from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
 from langlearn.machine import peak_memory
 from langlearn.training import Run, setup_of
@@ -169,10 +170,21 @@ def fine_tune(
         "finished": time.time(),
     }
     if ranks.is_main:
-        record.publish(output, tuned, tokenizer, document)
+        if previous := record.publish(output, tuned, tokenizer, document):
+            log.say(f"the adapter before this one is now in {previous}; one older is not kept")
         shutil.rmtree(folder, ignore_errors=True)
     launch.barrier(ranks)
     return document
+
+
+def refuse_too_long(training: Training, base: str, model_config) -> None:
+    """Raises UserError where examples may be longer than the base has positions."""
+    most = getattr(model_config, "max_position_embeddings", None)
+    if most and training.max_length > most:
+        raise UserError(
+            f"training.max_length is {training.max_length}: {base} has {most} positions\n"
+            f"add --training.max_length {most}"
+        )
 
 
 def fingerprint(config: Config, corpus: Corpus, identity: dict, plan) -> dict:
@@ -230,7 +242,8 @@ def opening(config: Config, corpus: Corpus, train: list[Case], held_out: list[Ca
     return "\n".join(lines)
 
 
-def closing(run: dict) -> str:
+def closing(run: dict, asking: str = "") -> str:
+    """`asking`: the settings with which run_query.py is to be called, see config.Config."""
     last, evaluation, plan = run["final"], run["evaluation"], run["plan"]
     seconds, memory = clock(run["seconds"]), f"peak memory {run['peak_memory_bytes'] / 2**30:.2f} GiB"
     if predicted := plan.get("predicted_seconds"):
@@ -249,4 +262,5 @@ def closing(run: dict) -> str:
         bill.append(f"{run['cost']:.2f} at {run['config']['training']['price_per_hour']:.2f}/h")
     if bill:
         lines.append(f"training took about {', '.join(bill)}")
-    return "\n".join([*lines, f"adapter in {run['config']['training']['output']}/ — ask it: python run_query.py"])
+    folder = run["config"]["training"]["output"]
+    return "\n".join([*lines, f"adapter in {folder}/ — ask it: python run_query.py{asking}"])

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from langlearn import assets, prompts
+from langlearn.errors import UserError
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
             "sentence-transformers", "faiss-cpu", "faiss-gpu")  # fmt: skip
@@ -23,8 +24,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def publish(folder: Path, tuned, tokenizer, run: dict) -> None:
-    """Write `folder` beside and rename it into place; an earlier run is kept as `folder.previous`.
+def refuse_other_content(folder: Path) -> None:
+    """Raises UserError where `publish` would put aside, and the run after that delete, what no run wrote."""
+    remedy = "choose a folder of its own for training.output"
+    if folder.resolve() == Path.cwd() or folder.resolve() in Path.cwd().parents:
+        raise UserError(f"training.output is '{folder}', which everything else is in: {remedy}")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"training.output {folder} is a file: {remedy}")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").is_file():
+        raise UserError(f"training.output {folder} holds files that no run has written: {remedy}")
+
+
+def publish(folder: Path, tuned, tokenizer, run: dict) -> Path | None:
+    """Write `folder` beside and rename it into place; an earlier run is kept as `folder.previous`, which is returned.
 
     `run` gets "files": the sha256 of everything else, which `model.load_adapter` compares.
     """
@@ -38,11 +50,12 @@ def publish(folder: Path, tuned, tokenizer, run: dict) -> None:
     (beside / "README.md").write_text(model_card(run), encoding="utf-8")
     run["files"] = {p.name: assets.file_hash(p) for p in sorted(beside.iterdir()) if p.is_file()}
     write_json(beside / "run.json", run)
-    if folder.exists():
-        previous = folder.with_name(folder.name + ".previous")
+    previous = folder.with_name(folder.name + ".previous") if folder.exists() else None
+    if previous:
         shutil.rmtree(previous, ignore_errors=True)
         os.replace(folder, previous)
     os.replace(beside, folder)
+    return previous
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -116,7 +116,7 @@ class Run:
             self.evaluate_and_keep_best()
         saved = time.monotonic()
         self.model.train()
-        with interruptible() as interrupted, Ahead(self.examples_of, self.steps) as ahead:
+        with self.log, interruptible() as interrupted, Ahead(self.examples_of, self.steps) as ahead:
             while self.progress.step < self.steps and not self.progress.stopped_early:
                 self.step(ahead.take)
                 if self.progress.step % self.steps_per_epoch == 0 or self.progress.step == self.steps:
@@ -134,7 +134,6 @@ class Run:
                     self.log.pause_bar()
                     self.log.say(f"interrupted at step {self.progress.step}/{self.steps}: saved")
                     raise KeyboardInterrupt
-        self.log.pause_bar()
         self.restore_best()
         self.model.eval()
         return self.progress
@@ -153,6 +152,11 @@ class Run:
         supervised = sum(e.supervised for e in examples)
         while (loss := self.gradients(examples, supervised)) is None:
             self.make_room(examples, f"step {p.step + 1}", self.setup.cases_per_micro_batch, backward=True)
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss of step {p.step + 1} is {loss}: training.learning_rate {self.training.learning_rate} is too "
+                "high\nlower it, and start anew with --fresh"
+            )
         rate = optimization.learning_rate(p.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -284,7 +288,8 @@ class Run:
     def restore_best(self) -> None:
         """The adapter that is kept is the best one evaluated, unless early stopping is off."""
         if self.training.early_stopping_patience and self.best and self.progress.best_step != self.progress.step:
-            self.log.say(f"the adapter of step {self.progress.best_step} is kept: it evaluated best")
+            untrained = ", and is untrained: lower training.learning_rate" if not self.progress.best_step else ""
+            self.log.say(f"the adapter of step {self.progress.best_step} is kept: it evaluated best{untrained}")
             with torch.no_grad():
                 for name, value in self.best.items():
                     self.parameters[name].copy_(value)
@@ -303,10 +308,10 @@ class Run:
         launch.barrier(self.ranks)
 
     def resume(self) -> None:
-        newest = checkpoint.newest(self.folder)
-        if newest is None:
+        found = checkpoint.load_newest(self.folder, self.log.say)
+        if found is None:
             return
-        tensors, meta = checkpoint.load(newest)
+        tensors, meta = found
         checkpoint.refuse_other_run(meta["fingerprint"], self.fingerprint, self.folder)
         with torch.no_grad():
             for name, parameter in self.parameters.items():

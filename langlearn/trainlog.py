@@ -32,6 +32,13 @@ class TrainLog:
             self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8", buffering=1)
             self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
+    def __enter__(self) -> "TrainLog":
+        return self
+
+    def __exit__(self, *how) -> None:
+        """However training ends, the terminal gets its cursor back."""
+        self.pause_bar()
+
     def say(self, message: str) -> None:
         """One or more plain lines, on the screen and in the log."""
         if self.enabled:

@@ -246,3 +246,10 @@ def test_what_run_json_keeps_reads_back_as_the_same_settings(written):
 def test_config_yaml_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert config.load(["--profile", "tiny"])[0].profile == "tiny"
+
+
+def test_what_the_next_script_needs_of_the_command_line_is_kept():
+    flags = ["--profile", "tiny", "--data.cases", "my notes.csv", "--training.output", "a", "--training.seed", "3"]
+    made, _ = config.load(flags)
+    assert made.asking == " --profile tiny --data.cases 'my notes.csv' --training.output a"
+    assert config.load([])[0].asking == ""

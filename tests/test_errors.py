@@ -21,12 +21,20 @@ def ended(body: str, *argv) -> subprocess.CompletedProcess:
     [
         ("pass", 0, ""),
         ("raise errors.UserError('k is -1: it must be 0 or more')", 2, "error: k is -1: it must be 0 or more\n"),
+        ("raise FileExistsError(17, 'File exists', 'logs')", 2, "error: cannot write logs: File exists\n"
+         "make room or choose another folder in config.yaml; nothing half written was kept\n"),
         ("raise KeyboardInterrupt", 130, "interrupted; the same command resumes where it stopped\n"),
     ],
 )
 def test_the_exit_code_tells_how_it_ended(body, code, said):
     done = ended(body)
     assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_a_terminal_without_a_letter_ends_no_run(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = ended("print('adapter \u2014 ask it')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "adapter ? ask it\n", "")
 
 
 def test_memory_that_runs_out_is_the_users_to_mend():

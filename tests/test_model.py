@@ -1,6 +1,7 @@
 """The base and its adapter: counted, tied to each other, and with the right gradient."""
 
 import json
+import shutil
 
 import bitsandbytes as bnb
 import pytest
@@ -178,3 +179,11 @@ def test_publishing_keeps_the_run_before(published, tiny_falcon):
     record.publish(published, tuned, AutoTokenizer.from_pretrained(tiny_falcon), dict(run, steps=2))
     assert json.loads((published / "run.json").read_text())["steps"] == 2
     assert json.loads((published.with_name("adapter.previous") / "run.json").read_text())["steps"] == run["steps"]
+
+
+def test_weights_that_are_cut_short_are_told_as_such(tiny_falcon, tmp_path):
+    folder = shutil.copytree(tiny_falcon, tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(UserError, match="cannot be loaded.*\n.*load_tokenizer.py"):
+        model.load_base(Model(base=str(folder)), "cpu", torch.float32)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -177,6 +178,7 @@ def test_commands_set_k_show_sources_list_themselves_and_leave(answerer):
 @pytest.mark.parametrize(
     ("keys", "reply"),
     [
+        ("/foo\r", "/foo is no command. /help lists them."),
         ("/surces\r", "/surces is no command; did you mean /sources? /help lists them."),
         ("/k\r", "k is 3; give a whole number"),
         ("/k five\r", "k is 3; give a whole number"),
@@ -327,3 +329,13 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_leaves(flags, answerer
     terminal.read_until("ask>")
     terminal.type("\x04")
     assert terminal.exit_code() == 0
+
+
+@pytest.mark.parametrize("trained_on, told", [("1", True), ("2", False)])
+def test_answers_from_other_cases_than_the_adapter_learned_are_told(tmp_path, capsys, trained_on, told):
+    run = {"base_model": {"sha256": "0"}, "files": {}, "data": {"file": "mine.csv", "sha256": trained_on}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    retriever = SimpleNamespace(index=SimpleNamespace(manifest={"corpus": {"sha256": "2"}}))
+    run_query.tell_of_other_cases(tmp_path, retriever)
+    run_query.tell_of_other_cases(tmp_path, None)
+    assert ("the adapter was trained on mine.csv; answers come from" in capsys.readouterr().err) is told

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -321,3 +322,33 @@ def test_a_checkpoint_goes_on_with_the_optimizer_that_was_chosen_whoever_chose_i
     assert known("auto", "adamw") == known("adamw", "adamw")
     differing = dict(known("auto", "adamw").items() ^ known("auto", "paged_adamw_8bit").items())
     assert list(differing) == ["training.optimizer"]
+
+
+def test_a_run_that_diverges_stops_and_says_what_to_change(make_run):
+    run = make_run(learning_rate=0.5)
+    with torch.no_grad():
+        next(iter(run.parameters.values())).fill_(float("nan"))
+    with pytest.raises(UserError, match="step 1 is nan: training.learning_rate 0.5.*\n.*--fresh"):
+        run.step()
+    assert run.progress.step == 0
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(make_run, tmp_path):
+    run = make_run()
+    for _ in range(2):
+        run.step()
+        run.save()
+    newest = checkpoint.newest(run.folder)
+    (newest / "state.safetensors").write_bytes((newest / "state.safetensors").read_bytes()[:100])
+    other = make_run()
+    other.resume()
+    assert other.progress.step == 1
+    assert f"{newest} is damaged and passed over" in (tmp_path / "logs" / "train.log").read_text()
+
+
+def test_more_tokens_than_the_base_has_positions_are_refused():
+    small = SimpleNamespace(max_position_embeddings=512)
+    finetuning.refuse_too_long(Training(max_length=512), "gpt2", small)
+    finetuning.refuse_too_long(Training(max_length=4096), "gpt2", SimpleNamespace())
+    with pytest.raises(UserError, match="max_length is 513: gpt2 has 512 positions\n.*--training.max_length 512"):
+        finetuning.refuse_too_long(Training(max_length=513), "gpt2", small)

@@ -115,7 +115,7 @@ class Conversation:
         else:
             names = [command.split()[0] for command in COMMANDS]
             near = difflib.get_close_matches(name, names, 1, 0.5)
-            self.display.paragraph(f"{name[:40]} is no command{f'; did you mean {near[0]}?' if near else ''} "
+            self.display.paragraph(f"{name[:40]} is no command{f'; did you mean {near[0]}?' if near else '.'} "
                                    "/help lists them.")  # fmt: skip
 
     def sources(self) -> None:
