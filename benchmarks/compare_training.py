@@ -39,7 +39,7 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from other_trainers import ALPHA, RANK, RATE, llamafactory, litgpt, synchronize, watcher  # noqa: E402
+from other_trainers import ALPHA, RANK, RATE, litgpt, llamafactory, synchronize, watcher  # noqa: E402
 
 
 def load(base: str, device: str, attention: str):

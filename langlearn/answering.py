@@ -17,6 +17,7 @@ from langlearn.clinical.untrusted import strip_terminal
 from langlearn.config import Answering
 from langlearn.errors import UserError
 from langlearn.evidence import Fitted, SentenceSupport
+from langlearn.model import positions
 from langlearn.retrieval import Hit, Retriever
 from langlearn.safety import Notice
 from langlearn.speaker import Speaker
@@ -69,7 +70,7 @@ class Answerer:
 
     def __init__(self, speaker: Speaker, retriever: Retriever | None, answering: Answering):
         self.speaker, self.retriever, self.answering = speaker, retriever, answering
-        limit = getattr(speaker.model.config, "max_position_embeddings", None) or answering.context_tokens
+        limit = positions(speaker.model.config) or answering.context_tokens
         self.window = min(answering.context_tokens, limit)
         """Tokens of prompt and answer together."""
 

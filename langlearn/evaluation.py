@@ -239,5 +239,5 @@ def case_by_case(marks: dict[str, list[Mark]]) -> list[dict]:
 
 def encoder_of(answerer: Answerer) -> tuple[Encoder, int]:
     """(the encoder that training has, how many tokens the model can read at once)."""
-    limit = getattr(answerer.speaker.model.config, "max_position_embeddings", None) or answerer.window
+    limit = model.positions(answerer.speaker.model.config) or answerer.window
     return Encoder(answerer.speaker.tokenizer, limit), limit

@@ -54,8 +54,11 @@ class Batch:
     attention_mask: torch.Tensor | None
     lengths: list[int] | None
     predicting: torch.Tensor
-    supervised: int
     tokens: int
+
+    @property
+    def supervised(self) -> int:
+        return len(self.predicting)
 
     def to(self, device) -> "Batch":
         moved = {
@@ -190,7 +193,6 @@ def _packed(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
         attention_mask=None,
         lengths=lengths,
         predicting=_predicting(examples, accumulate(lengths, initial=0)),
-        supervised=sum(e.supervised for e in examples),
         tokens=sum(len(e.input_ids) for e in examples),
     )
 
@@ -208,7 +210,6 @@ def _padded(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
         attention_mask=rows([[1] * len(e.input_ids) for e in examples], 0),
         lengths=None,
         predicting=_predicting(examples, range(0, width * len(examples), width)),
-        supervised=sum(e.supervised for e in examples),
         tokens=sum(len(e.input_ids) for e in examples),
     )
 

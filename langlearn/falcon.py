@@ -104,7 +104,7 @@ class FusedFalconAttention(FalconAttention):
         batch, length, _ = hidden_states.shape
         fused, (cos, sin) = self.query_key_value(hidden_states), position_embeddings
         row = _packing().row
-        if row is not None and batch == 1 and self.multi_query and not self.new_decoder_architecture:
+        if row is not None and batch == 1 and one_key(self.config):
             query, key, value = Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
             return self.dense(attended(query, key, value, row)[None]), None
         query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
@@ -133,10 +133,15 @@ def packs(config) -> bool:
     return attention_for(config) == FUSED
 
 
+def one_key(config) -> bool:
+    """Whether all query heads of such a model meet one key/value head; then its rows go through rows.py."""
+    return packs(config) and config.multi_query and not config.new_decoder_architecture
+
+
 def choose_kernel(model) -> None:
     """On a GPU, have rows of packed examples attend in one kernel, if it has one that does it right."""
     weight, config = model.get_input_embeddings().weight, model.config
-    if weight.is_cuda and packs(config) and config.multi_query and not config.new_decoder_architecture:
+    if weight.is_cuda and one_key(config):
         try_kernel(weight.device, weight.dtype, config.num_attention_heads, config.head_dim)
 
 

@@ -179,7 +179,7 @@ def fine_tune(
 
 def refuse_too_long(training: Training, base: str, model_config) -> None:
     """Raises UserError where examples may be longer than the base has positions."""
-    most = getattr(model_config, "max_position_embeddings", None)
+    most = model.positions(model_config)
     if most and training.max_length > most:
         raise UserError(
             f"training.max_length is {training.max_length}: {base} has {most} positions\n"

@@ -14,7 +14,15 @@ from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.fitting import fit, load_of, room_of
 from langlearn.machine import (
-    GIB, Gpu, Hardware, choose_profile, describe, in_gib, rank_count, ranks_on_a_gpu, refuse_unusable,
+    GIB,
+    Gpu,
+    Hardware,
+    choose_profile,
+    describe,
+    in_gib,
+    rank_count,
+    ranks_on_a_gpu,
+    refuse_unusable,
 )  # fmt: skip
 
 if TYPE_CHECKING:

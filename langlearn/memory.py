@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from langlearn.falcon import packs
+from langlearn.falcon import one_key, packs
 from langlearn.machine import CUDA_CONTEXT, GIB
 
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
@@ -142,12 +142,10 @@ def shape_of(model_config) -> Shape:
     total = sum(p.numel() for p in model.parameters())
     heads = model_config.num_attention_heads
     head_dim = getattr(model_config, "head_dim", None) or model_config.hidden_size // heads
-    rotary = packs(model_config)
-    one_key = rotary and model_config.multi_query and not model_config.new_decoder_architecture
     return Shape(
-        packs=rotary,
+        packs=packs(model_config),
         chunked=has_plain_head(model),
-        like_falcon_7b=one_key and model_config.activation == "gelu",
+        like_falcon_7b=one_key(model_config) and model_config.activation == "gelu",
         layers=model_config.num_hidden_layers,
         hidden=model_config.hidden_size,
         heads=heads,

@@ -23,6 +23,11 @@ def load_config(model: config.Model):
     return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
+def positions(base_config) -> int | None:
+    """How many tokens a base of this transformers config reads at once; None where it does not say."""
+    return getattr(base_config, "max_position_embeddings", None)
+
+
 def load_tokenizer(model: config.Model):
     """The base's tokenizer. Pads are only ever masked by position, so EOS serves where there is no pad token."""
     folder = assets.model_folder(model.base, model.revision, tokenizer=True)

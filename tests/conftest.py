@@ -147,3 +147,30 @@ def situation(weightless, tiny_corpus):
         return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
 
     return make
+
+
+@pytest.fixture
+def make_run(tiny_falcon, tiny_corpus, tmp_path):
+    """Makes the run of a small Falcon over `tiny_corpus`, from training settings."""
+    from transformers import AutoTokenizer
+
+    from langlearn import launch, model, training
+    from langlearn.cases import read
+    from langlearn.config import Adapter, Data, Model, Training
+    from langlearn.examples import Curriculum, Encoder
+    from langlearn.trainlog import TrainLog
+
+    def make(budget=4096, workers=1, dropout=0.0, **settings):
+        settings = {"batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3, "retrieval_share": 0.0, **settings}
+        chosen = Training(**settings)
+        base = model.load_base(Model(base=str(tiny_falcon)), "cpu", torch.float32)
+        tuned = model.add_adapter(base, Adapter(dropout=dropout), seed=0)
+        encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), 256)
+        cases = read(Data(cases=str(tiny_corpus))).cases
+        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw", workers=workers)
+        return training.Run(
+            tuned, Curriculum(cases[:20], [], encoder, chosen, 0), [encoder.example(c) for c in cases[20:]], chosen,
+            setup, launch.init(), TrainLog(tmp_path / "logs"), tmp_path / "checkpoints", {"seed": 1},
+        )  # fmt: skip
+
+    return make

@@ -18,8 +18,8 @@ from transformers import (
 from langlearn import answering, cases, falcon, generation, machine, model, prompts, speaker
 from langlearn.answering import NEXT_QUESTION, Answerer
 from langlearn.cases import Case
-from langlearn.config import Config, Data, Index, Training
 from langlearn.config import Answering as Settings
+from langlearn.config import Config, Data, Index, Training
 from langlearn.config import Model as ModelSettings
 from langlearn.embedding import Embedder
 from langlearn.errors import UserError

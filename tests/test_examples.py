@@ -11,7 +11,15 @@ from langlearn.cases import Case
 from langlearn.config import Training
 from langlearn.errors import UserError
 from langlearn.examples import (
-    IGNORE, Curriculum, Encoder, Example, Fill, cited, micro_batches, shares, steps_of_epoch,
+    IGNORE,
+    Curriculum,
+    Encoder,
+    Example,
+    Fill,
+    cited,
+    micro_batches,
+    shares,
+    steps_of_epoch,
 )  # fmt: skip
 
 

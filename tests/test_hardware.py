@@ -1,37 +1,17 @@
 """The plan for machines that are not here: the Hardware dataclass stands for any card, the model is only a config."""
 
 import json
-import os
-import stat
-import subprocess
-import sys
 from dataclasses import replace
 
-import psutil
 import pytest
 import torch
+from cards import A100, CUDA_12_6, CUDA_13, GIB, GTX_1650, H200, P40, RTX_3060, TITAN_RTX, computer
 
-from langlearn import config, fitting, hardware, launch, machine, memory
+from langlearn import config, fitting, hardware, launch, memory
 from langlearn.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
-GIB = hardware.GIB
-CUDA_13 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
-CUDA_12_6 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
-RTX_3060 = hardware.Gpu("NVIDIA GeForce RTX 3060", (8, 6), int(11.76 * GIB), int(11.6 * GIB))
-TITAN_RTX = hardware.Gpu("NVIDIA TITAN RTX", (7, 5), int(23.65 * GIB), int(23.4 * GIB))
-P40 = hardware.Gpu("Tesla P40", (6, 1), int(22.38 * GIB), int(22.2 * GIB))
-A100 = hardware.Gpu("NVIDIA A100-SXM4-80GB", (8, 0), int(79.2 * GIB), int(78.8 * GIB))
-H200 = hardware.Gpu("NVIDIA H200", (9, 0), int(139.8 * GIB), int(139 * GIB))
-GTX_1650 = hardware.Gpu("NVIDIA GeForce GTX 1650", (7, 5), 4 * GIB, int(3.9 * GIB))
 LENGTHS = [250 + 37 * n % 700 for n in range(1271)]  # 250 to 949 tokens, as with retrieved cases in the prompt
-
-
-def computer(*gpus, arches=CUDA_13, memory_free=30 * GIB, bf16_unit="AMX"):
-    return hardware.Hardware(
-        device="cuda" if gpus else "cpu", gpus=gpus, cores=8, memory=32 * GIB, memory_free=memory_free,
-        bf16_unit=bf16_unit, torch_version="2.13.0+cu130" if gpus else "2.13.0+cpu", arches=arches if gpus else (),
-    )  # fmt: skip
 
 
 def falcon(layers=32, hidden=4544, heads=71, vocabulary=65024, **changes):
@@ -172,13 +152,6 @@ def test_a_card_without_kernels_in_this_torch_is_refused_with_what_to_install():
     assert "5.2" in refusal(computer(old, arches=CUDA_12_6))
 
 
-def test_kernels_run_on_their_own_generation_and_intermediate_code_on_later_ones():
-    assert machine.runs_on(RTX_3060, ("sm_80",)) and not machine.runs_on(RTX_3060, ("sm_75", "sm_90"))
-    assert not machine.runs_on(A100, ("sm_86",)) and machine.runs_on(P40, ("sm_60",))
-    assert machine.runs_on(H200, ("sm_80", "compute_80")) and not machine.runs_on(RTX_3060, ("compute_90",))
-    assert machine.runs_on(H200, ("sm_90a",))
-
-
 def test_a_dtype_that_the_device_lacks_is_refused():
     assert "bfloat16" in refusal(computer(TITAN_RTX), model__dtype="bfloat16")
     assert "float16" in refusal(computer(), falcon(**TINY), model__dtype="float16")
@@ -257,18 +230,6 @@ def test_workers_with_so_many_cases_each_take_the_memory_of_all(monkeypatch):
     assert [each.memory.activations / once for each in made.values()] == [1, 4, 2, 8]
 
 
-def test_ranks_come_from_the_launcher_or_the_visible_gpus(monkeypatch):
-    assert hardware.rank_count(computer(RTX_3060, RTX_3060)) == 2 and hardware.rank_count(computer()) == 1
-    monkeypatch.setenv("LANG_LEARN_RANKS", "3")
-    assert hardware.rank_count(computer(RTX_3060)) == 3
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    assert hardware.rank_count(computer(RTX_3060)) == 4
-    monkeypatch.delenv("WORLD_SIZE")
-    monkeypatch.setenv("LANG_LEARN_RANKS", "two")
-    with pytest.raises(UserError, match="LANG_LEARN_RANKS is 'two'"):
-        hardware.rank_count(computer())
-
-
 def test_ranks_that_share_a_gpu_share_its_memory(monkeypatch):
     monkeypatch.setenv("LANG_LEARN_RANKS", "2")
     made = plan(computer(TITAN_RTX))
@@ -333,46 +294,3 @@ def test_the_plan_can_be_kept_in_run_json():
     assert kept["memory"]["total"] == made.memory.total
     assert plan(computer(), falcon(**TINY)).predicted_peak_bytes > memory.PYTHON_LIBRARIES
     assert "predicted_seconds" not in kept  # nothing was timed
-
-
-def test_this_machine_is_described_as_it_is():
-    here = hardware.describe()
-    assert here.device == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert 1 <= here.cores <= os.cpu_count()
-    assert 0 < here.memory_free <= here.memory <= psutil.virtual_memory().total
-    assert json.loads(json.dumps(here.as_dict()))["torch_version"] == torch.__version__
-
-
-def test_a_container_is_taken_at_its_limits(tmp_path):
-    inner, outer = tmp_path / "inner", tmp_path / "outer"
-    for folder, limit, anonymous, cpu in ((inner, "max", 5, "max 100000"), (outer, "1000", 300, "150000 100000")):
-        folder.mkdir()
-        (folder / "memory.max").write_text(limit + "\n")
-        (folder / "memory.stat").write_text(f"anon {anonymous}\nfile 600\n")
-        (folder / "cpu.max").write_text(cpu + "\n")
-    assert machine.container_memory([inner, outer]) == (1000, 300)
-    assert machine.container_memory([inner]) == (None, 0) == machine.container_memory([tmp_path / "absent"])
-    assert machine.container_cores([inner, outer]) == 1
-    assert machine.container_cores([inner]) == machine.container_cores([])
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
-def test_free_gpu_memory_is_read_from_the_driver(tmp_path, monkeypatch):
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'GPU-1234-ab, 11000'\necho 'GPU-5678-cd, [N/A]'\n")
-    program.chmod(program.stat().st_mode | stat.S_IEXEC)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert machine.free_by_uuid() == {"1234-ab": 11000 * 2**20}
-    program.write_text("#!/bin/sh\nexit 9\n")
-    assert machine.free_by_uuid() == {}
-
-
-def test_the_profile_follows_the_gpu_and_says_why():
-    assert hardware.choose_profile("mine") == ("mine", "asked for")
-    name, reason = hardware.choose_profile("auto")
-    assert name == ("falcon-7b" if torch.cuda.is_available() else "tiny") and reason
-    script = "from langlearn import machine; print(machine.choose_profile('auto'))"
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PATH": ""}
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment,
-                           cwd=config.ROOT)  # fmt: skip
-    assert shown.stdout.strip() == "('tiny', 'CUDA_VISIBLE_DEVICES hides every GPU')"

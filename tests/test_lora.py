@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from adapters import give_a_voice
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import layer as lora_layer
 from torch import nn
 from transformers import FalconConfig, FalconForCausalLM, GPT2Config, GPT2LMHeadModel
-from adapters import give_a_voice
 
 from langlearn import falcon, kept, lora, model
 from langlearn.config import Adapter, Model

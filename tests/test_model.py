@@ -6,6 +6,7 @@ import shutil
 import bitsandbytes as bnb
 import pytest
 import torch
+from adapters import give_a_voice
 from transformers import (
     AutoTokenizer,
     GPT2Config,
@@ -17,7 +18,6 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
-from adapters import give_a_voice
 
 from langlearn import generation, model, objective, record
 from langlearn.cases import Case

@@ -1,47 +1,15 @@
-"""The run's own promises, in one process: memory that runs out, early stopping, schedules, checkpoints."""
+"""The run's own promises, in one process: memory that runs out, early stopping, schedules."""
 
 import json
-import os
-import platform
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoTokenizer
 
-from langlearn import checkpoint, finetuning, launch, lora, model, objective, optimization, training
-from langlearn.cases import read
-from langlearn.config import Adapter, Data, Model, Training
+from langlearn import finetuning, lora, model, objective, optimization
+from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import Curriculum, Encoder
-from langlearn.trainlog import TrainLog
-
-ROOT = Path(__file__).parent.parent
-ON_GLIBC = pytest.mark.skipif(
-    sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc gives memory back so"
-)
-
-
-@pytest.fixture
-def make_run(tiny_falcon, tiny_corpus, tmp_path):
-    def make(budget=4096, workers=1, dropout=0.0, **settings):
-        settings = {"batch_size": 8, "num_train_epochs": 2, "learning_rate": 2e-3, "retrieval_share": 0.0, **settings}
-        chosen = Training(**settings)
-        base = model.load_base(Model(base=str(tiny_falcon)), "cpu", torch.float32)
-        tuned = model.add_adapter(base, Adapter(dropout=dropout), seed=0)
-        encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), 256)
-        cases = read(Data(cases=str(tiny_corpus))).cases
-        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw", workers=workers)
-        return training.Run(
-            tuned, Curriculum(cases[:20], [], encoder, chosen, 0), [encoder.example(c) for c in cases[20:]], chosen,
-            setup, launch.init(), TrainLog(tmp_path / "logs"), tmp_path / "checkpoints", {"seed": 1},
-        )  # fmt: skip
-
-    return make
 
 
 def test_a_step_that_runs_out_of_memory_is_repeated_with_half_the_micro_batch(make_run, monkeypatch, tmp_path):
@@ -124,15 +92,6 @@ def test_where_one_example_is_too_much_every_layer_is_computed_again(make_run, m
     assert text.count("every layer is computed again") == 1
     for name, value in calm.parameters.items():
         torch.testing.assert_close(run.parameters[name], value, atol=1e-4, rtol=0)
-
-
-def test_more_layers_computed_again_are_kept_by_a_run_that_goes_on(make_run):
-    run, other = make_run(), make_run()
-    assert model.recompute_all(run.model) and not model.recompute_all(run.model)
-    run.step()
-    run.save()
-    other.resume()
-    assert other.progress.step == 1 and model.recomputed(other.model) == model.recomputed(run.model) == 2
 
 
 def test_a_fixed_number_of_cases_yields_where_memory_runs_out(make_run, monkeypatch):
@@ -219,109 +178,11 @@ def test_the_learning_rate_warms_up_and_ends_near_zero():
     assert rates[9:] == sorted(rates[9:], reverse=True) and 0 < rates[-1] < 0.001
 
 
-def test_a_checkpoint_half_written_is_never_the_newest(make_run):
-    run = make_run()
-    run.progress.step = 3
-    run.save()
-    (run.folder / "step-00000009.partial").mkdir()
-    (run.folder / "step-00000009.partial" / "meta.json").write_text("{}")
-    assert checkpoint.newest(run.folder).name == "step-00000003"
-
-
-def test_a_resumed_optimizer_has_its_moments_back(make_run):
-    run = make_run()
-    run.step()
-    run.save()
-    other = make_run()
-    other.resume()
-    for mine, theirs in zip(run.parameters.values(), other.parameters.values(), strict=True):
-        assert torch.equal(run.optimizer.state[mine]["exp_avg"], other.optimizer.state[theirs]["exp_avg"])
-        assert run.optimizer.state[mine]["step"] == other.optimizer.state[theirs]["step"] == 1
-
-
-@pytest.mark.parametrize("fused", [True, False])
-def test_a_resumed_step_count_is_where_the_optimizer_looks_for_it(fused):
-    parameter = torch.nn.Parameter(torch.zeros(2, device="meta"))
-    optimizer = torch.optim.AdamW([parameter])
-    optimizer.param_groups[0]["fused"] = fused
-    checkpoint.restore_optimizer(
-        optimizer, {"optimizer.0.0.step": torch.tensor(3.0), "optimizer.0.0.exp_avg": torch.ones(2)}
-    )
-    state = optimizer.state[parameter]
-    assert state["step"].device.type == ("meta" if fused else "cpu") and state["exp_avg"].device.type == "meta"
-
-
-def test_only_the_newest_checkpoints_are_kept(make_run):
-    run = make_run()
-    for step in range(1, 6):
-        run.progress.step = step
-        run.save()
-    assert [p.name for p in sorted(run.folder.iterdir())] == ["step-00000004", "step-00000005"]
-
-
 def test_the_metrics_never_hold_the_text_of_a_case(make_run, tmp_path):
     make_run(num_train_epochs=1).train()
     for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines():
         assert not any(isinstance(v, str) and v not in ("step", "evaluation") for v in json.loads(line).values())
     assert "day 1" not in (tmp_path / "logs" / "train.log").read_text()
-
-
-@ON_GLIBC
-def test_what_is_freed_is_kept_for_what_comes_next():
-    code = """
-import resource, sys, torch
-from langlearn.machine import keep_freed_memory
-if sys.argv[1] == "keep":
-    keep_freed_memory()
-def faults():
-    [torch.ones(2**18) for _ in range(80)]  # 1 MiB: below a huge page
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-before = [faults() for _ in range(3)][-1]
-print([faults() for _ in range(10)][-1] - before)
-"""
-    counts = []
-    for how in ("give", "keep"):
-        always_given = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
-        done = subprocess.run(
-            [sys.executable, "-c", code, how], capture_output=True, cwd=ROOT, env=always_given, check=True
-        )
-        counts.append(int(done.stdout))
-    assert counts[0] > 20 * counts[1] + 1000
-
-
-@ON_GLIBC
-def test_what_a_run_kept_is_given_back_after_it():
-    code = """
-import psutil, torch
-from langlearn.machine import give_back_freed_memory, keep_freed_memory
-held = lambda: psutil.Process().memory_info().rss >> 20
-class Model: pass
-keep_freed_memory()
-model, last = Model(), None
-model.itself, model.weights = model, [torch.ones(2**18) for _ in range(200)]  # alive until garbage is collected
-last = torch.ones(2**18)  # above them: the rest cannot simply shrink
-before = held()
-del model
-print(before - held())
-give_back_freed_memory()
-print(before - held())
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    kept, given = map(int, done.stdout.split())
-    assert kept < 20 and given > 150  # MiB of 200
-
-
-def test_a_checkpoint_goes_on_with_the_optimizer_that_was_chosen_whoever_chose_it(situation):
-    made, *_, plan = situation()
-    corpus = read(made.data)
-
-    def known(asked, chosen):
-        made.training.optimizer = asked
-        return finetuning.fingerprint(made, corpus, {"sha256": "0"}, replace(plan, optimizer=chosen))
-
-    assert known("auto", "adamw") == known("adamw", "adamw")
-    differing = dict(known("auto", "adamw").items() ^ known("auto", "paged_adamw_8bit").items())
-    assert list(differing) == ["training.optimizer"]
 
 
 def test_a_run_that_diverges_stops_and_says_what_to_change(make_run):
@@ -331,19 +192,6 @@ def test_a_run_that_diverges_stops_and_says_what_to_change(make_run):
     with pytest.raises(UserError, match="step 1 is nan: training.learning_rate 0.5.*\n.*--fresh"):
         run.step()
     assert run.progress.step == 0
-
-
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(make_run, tmp_path):
-    run = make_run()
-    for _ in range(2):
-        run.step()
-        run.save()
-    newest = checkpoint.newest(run.folder)
-    (newest / "state.safetensors").write_bytes((newest / "state.safetensors").read_bytes()[:100])
-    other = make_run()
-    other.resume()
-    assert other.progress.step == 1
-    assert f"{newest} is damaged and passed over" in (tmp_path / "logs" / "train.log").read_text()
 
 
 def test_more_tokens_than_the_base_has_positions_are_refused():
