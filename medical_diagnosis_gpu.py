@@ -26,7 +26,7 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
-    from langlearn.terminal import quiet
+    from langlearn.terminal import display, quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
     from langlearn import cases, config, hardware, launch, record
@@ -45,20 +45,24 @@ def main(argv: list[str]) -> None:
     finetuning.refuse_too_long(settings.training, settings.model.base, base_config)
     tokenizer = model.load_tokenizer(settings.model)
     settings.training.batch_size = finetuning.cases_per_step(settings.training, hardware.rank_count(machine))
-    lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, with_neighbours=not options.plan)
+    log = None if options.plan else trainlog.TrainLog(Path(settings.logs.folder), enabled=launch.is_main())
+    if log:
+        log.say(finetuning.opening(settings, corpus, train, held_out))
+    with display.progress_bar() as progress:
+        lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, log, progress)
     lengths = lesson.lengths
     plan = hardware.plan(settings, machine, base_config, lengths)
 
     ranks = launch.init()
     try:
         plan = hardware.agreed(plan, ranks)
-        plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
+        with display.progress_bar() as progress:
+            progress("timing this machine", 0, None)
+            plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
         if options.plan:
             if ranks.is_main:
                 print(plan.table())
             return
-        log = trainlog.TrainLog(Path(settings.logs.folder), enabled=ranks.is_main)
-        log.say(finetuning.opening(settings, corpus, train, held_out))
         log.say(plan.table())
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)
         if ranks.is_main:

@@ -67,7 +67,9 @@ def evaluate(
     answerer = Answerer(speaker, retriever, config.answering)
     hidden = {case.id for case in retriever.index.cases} - {case.id for case in train}
     questions, notes = ask(answerer, list(held_out)[:limit], hidden)
-    judge = Judge(retriever.embedder, train, synonyms)
+    judge = Judge(
+        retriever.embedder, train, synonyms, lambda texts: retriever.remembered(texts, "documents", progress)
+    )
     marks: dict[str, list[Mark]] = {}
     for column in COLUMNS if config.answering.k else (BASE, TUNED):
         asked = questions if column in (BASE_RETRIEVAL, TUNED_RETRIEVAL) else [alone(answerer, q) for q in questions]

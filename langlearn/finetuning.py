@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from langlearn.machine import peak_memory
 from langlearn.training import Run, setup_of
 from langlearn.trainlog import TrainLog, clock
 
+Progress = Callable[[str, int, int | None], None]
+"""progress(what, done, total)"""
 NEIGHBOURS = 12  # retrieved per training case; distractors are drawn from those of other conditions
 
 
@@ -44,20 +47,21 @@ def cases_per_step(training: Training, ranks: int) -> int:
 
 
 def prepare(
-    config: Config, corpus: Corpus, train: list[Case], held_out: list[Case], tokenizer, with_neighbours: bool = True
-) -> Lesson:
+    config: Config, corpus: Corpus, train: list[Case], held_out: list[Case], tokenizer, log: TrainLog | None = None,
+    progress: Progress | None = None,
+) -> Lesson:  # fmt: skip
     """Training cases below their retrieved neighbours, held-out cases in the form in which they will be asked.
 
-    No held-out case is ever retrieved, and no case for itself. Without neighbours (for a plan, before the index
-    exists) random cases stand in: their lengths are what counts.
+    No held-out case is ever retrieved, and no case for itself. Without a `log` (for a plan, before the index exists)
+    random cases stand in: their lengths are what counts.
     """
     training, k = config.training, config.answering.k
     encoder = Encoder(tokenizer, training.max_length)
     near_train: list[list[Case]] = []
     near_held: list[list[Case]] = [[] for _ in held_out]
     if training.retrieval_share and k:
-        if with_neighbours:
-            near_train, near_held = _neighbours(config, corpus, train, held_out)
+        if log:
+            near_train, near_held = _neighbours(config, corpus, train, held_out, log, progress)
         else:
             near_train = [[train[(i + j) % len(train)] for j in range(1, NEIGHBOURS + 1)] for i in range(len(train))]
     curriculum = Curriculum(train, near_train, encoder, training, k)
@@ -66,15 +70,26 @@ def prepare(
     return Lesson(curriculum, examples)
 
 
-def _neighbours(config: Config, corpus: Corpus, train: list[Case], held_out: list[Case]):
+def _neighbours(
+    config: Config, corpus: Corpus, train: list[Case], held_out: list[Case], log: TrainLog, progress: Progress | None
+):
+    """For each training case and each held-out case what retrieval brings; the index is made current first."""
     from langlearn.retrieval import open_retriever
 
-    retriever = open_retriever(config.index, config.answering.mode, corpus)
-    hidden = {case.id for case in held_out}
+    log.say(f"looking up the cases that prompts will hold, in the index {config.index.folder}")
+    began = time.monotonic()
+
+    retriever = open_retriever(config.index, config.answering.mode, corpus, progress)
+    hidden, prompts_ = {case.id for case in held_out}, [case.prompt for case in (*train, *held_out)]
+    vectors = retriever.remembered(prompts_, "questions", progress)
+    count = len(train)
     found = retriever.search_many(
-        [c.prompt for c in train], NEIGHBOURS, exclude=[hidden | {case.id} for case in train]
+        prompts_[:count], NEIGHBOURS, [hidden | {case.id} for case in train], vectors[:count]
     )  # fmt: skip
-    asked = retriever.search_many([c.prompt for c in held_out], config.answering.k, exclude=[hidden] * len(held_out))
+    asked = retriever.search_many(prompts_[count:], config.answering.k, [hidden] * len(held_out), vectors[count:])
+    embedded = retriever.index.embedded
+    how = f"{embedded:,} texts embedded" if embedded else "reused"
+    log.say(f"index {config.index.folder}: {how}, all looked up in {clock(time.monotonic() - began)}")
     return [[h.case for h in hits] for hits in found], [[h.case for h in hits] for hits in asked]
 
 

@@ -48,6 +48,11 @@ class Ranks:
         return self.rank == 0
 
 
+def is_main() -> bool:
+    """Whether this process is the main rank, or alone; known before `init` as well."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def alone(device: torch.device) -> Ranks:
     """The only rank there is."""
     return Ranks(0, 1, 0, device)

@@ -18,6 +18,7 @@ from langlearn.machine import own_device
 from langlearn.search.candidates import DEPTH, Pool
 from langlearn.search.fusion import order
 from langlearn.search.lexical import words
+from langlearn.search.remembered import Kind, remembered
 
 Mode = Literal["auto", "hybrid", "dense", "bm25"]
 _RERANKED = 50
@@ -58,15 +59,21 @@ class Retriever:
         return self.search_many([question], k, [exclude])[0]
 
     def search_many(
-        self, questions: Sequence[str], k: int, exclude: Sequence[Collection[str]] | None = None
-    ) -> list[list[Hit]]:
-        """`search` for each question, embedded together; `exclude` holds ids for each."""
+        self, questions: Sequence[str], k: int, exclude: Sequence[Collection[str]] | None = None,
+        vectors: np.ndarray | None = None,
+    ) -> list[list[Hit]]:  # fmt: skip
+        """`search` for each question, embedded together; `exclude` holds ids for each, `vectors` is (questions,
+        dimension) where they are embedded already."""
         if k < 1 or not questions:
             return [[] for _ in questions]
         hidden = [{self._numbers[i] for i in ids if i in self._numbers} for ids in exclude or [()] * len(questions)]
-        vectors = self.embedder.encode_questions(questions)
+        vectors = self.embedder.encode_questions(questions) if vectors is None else vectors
         pools = self.index.candidates.pools(questions, vectors, hidden, max(DEPTH, 2 * k))
         return [self._hits(question, pool, k) for question, pool in zip(questions, pools)]
+
+    def remembered(self, texts: Sequence[str], kind: Kind, progress: Progress | None = None) -> np.ndarray:
+        """Vectors of what every run needs again, see remembered.py: (len(texts), dimension) float32."""
+        return remembered(texts, self.index.folder, kind, self.embedder, self.index.stored, progress)
 
     def _hits(self, question: str, pool: Pool, k: int) -> list[Hit]:
         ranked = order(self.fusion.scores(pool))

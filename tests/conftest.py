@@ -143,7 +143,7 @@ def situation(weightless, tiny_corpus):
         corpus = cases.read(made.data)
         train, held_out = cases.split(corpus, made.data.train_share, made.data.seed)
         tokenizer, model_config = AutoTokenizer.from_pretrained(weightless), model.load_config(made.model)
-        lesson = finetuning.prepare(made, corpus, train, held_out, tokenizer, with_neighbours=False)
+        lesson = finetuning.prepare(made, corpus, train, held_out, tokenizer)
         return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
 
     return make

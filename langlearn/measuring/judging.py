@@ -1,7 +1,7 @@
 """One answer beside its reference: what it says, whether it ends, what bears it out, whether it declines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,6 +12,7 @@ from langlearn.cases import REFUSALS, Case
 from langlearn.conditions import Synonyms, names_condition
 from langlearn.measuring import measures
 from langlearn.measuring.measures import Measure
+from langlearn.search.known_vectors import KnownVectors
 
 _CITATION = re.compile(r"\s*\[[\d\s,;–-]+\]")
 
@@ -88,24 +89,28 @@ class Mark:
 
 
 class Judge:
-    """Marks answers; what it needs of the training cases is embedded once."""
+    """Marks answers; what it needs of the training cases is embedded once, by `encode_training` where it is given."""
 
-    def __init__(self, embedder, train: Sequence[Case], synonyms: Synonyms):
+    def __init__(
+        self, embedder, train: Sequence[Case], synonyms: Synonyms,
+        encode_training: Callable[[list[str]], np.ndarray] | None = None,
+    ):  # fmt: skip
         from rouge_score.rouge_scorer import RougeScorer  # slow to import
 
-        self.embedder, self.synonyms = embedder, synonyms
+        self.known, self.synonyms = KnownVectors(embedder), synonyms
         self.rouge = RougeScorer(["rougeL"], use_stemmer=True)
         declines = [case.labels.get("condition") in REFUSALS for case in train]
         self.declines = np.array(declines, dtype=bool)
-        self.completions = embedder.encode([case.completion for case in train]) if any(declines) else None
+        encode = encode_training or self.known.of_documents
+        self.completions = encode([case.completion for case in train]) if any(declines) else None
 
     def marks(
         self, questions: Sequence[Question], replies: Sequence[Reply], losses: Sequence[tuple[float, int] | None]
     ) -> list[Mark]:
         """One for each question; `losses` are (sum, tokens) of the reference answer."""
         bare = [_CITATION.sub("", reply.text).strip() for reply in replies]
-        vectors = self.embedder.encode(bare)
-        references = self.embedder.encode([q.case.completion if q.case else "" for q in questions])
+        vectors = self.known.of_documents(bare)
+        references = self.known.of_documents([q.case.completion if q.case else "" for q in questions])
         similarities = (vectors * references).sum(axis=1)
         columns = (questions, replies, losses, bare, similarities.tolist(), self._declining(vectors))
         return [self._mark(*each) for each in zip(*columns, strict=True)]

@@ -14,11 +14,11 @@ class KnownVectors:
     """Embeds what it has not seen. The key of a vector is a hash of exactly what the model read,
     its prefix included."""
 
-    def __init__(self, embedder: Embedder, progress: Callable[[str, int, int], None]):
+    def __init__(self, embedder: Embedder, progress: Callable[[str, int, int], None] | None = None):
         self.embedder = embedder
         self.embedded = 0
         """Texts that were new."""
-        self._progress = progress
+        self._progress = progress or (lambda *_: None)
         self._known: dict[bytes, np.ndarray] = {}
 
     def take(self, keys: np.ndarray, vectors: np.ndarray) -> None:
