@@ -96,6 +96,17 @@ def test_many_questions_find_what_each_finds_alone(retriever):
     assert retriever.search_many([], 3) == [] and retriever.search_many(questions, 0) == [[], [], []]
 
 
+def test_what_was_embedded_before_finds_the_same_and_is_not_embedded_again(retriever, monkeypatch):
+    questions = [*(case.prompt for case in CASES), "big toe pain"]
+    expected = retriever.search_many(questions, 3)
+    asked, real = [], retriever.embedder.encode_questions
+    monkeypatch.setattr(retriever.embedder, "encode_questions", lambda texts, *_: asked.append(texts) or real(texts))
+    for _ in range(2):
+        vectors = retriever.remembered(questions, "questions")
+        assert [ids(hits) for hits in retriever.search_many(questions, 3, vectors=vectors)] == list(map(ids, expected))
+    assert asked == [["big toe pain"]]  # the index was fitted on the prompts
+
+
 def test_asking_for_more_than_there_is_gives_each_case_once(retriever):
     assert sorted(ids(retriever.search("fever", 100))) == sorted(case.id for case in CASES)
 
