@@ -90,5 +90,6 @@ def test_damaged_vectors_are_made_again(one, tmp_path, damage):
 
 
 def test_a_folder_that_cannot_be_written_costs_time_alone(one, tmp_path):
-    made = remembered(TEXTS, tmp_path / "absent", "documents", one, NOTHING)
+    (tmp_path / "file").touch()
+    made = remembered(TEXTS, tmp_path / "file", "documents", one, NOTHING)
     assert np.allclose(made, one.embedder.encode(TEXTS), atol=1e-6)
