@@ -9,6 +9,7 @@ Ctrl-C saves; the same command goes on from there and ends with the same adapter
 """
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Options:
 
 
 def main(argv: list[str]) -> None:
+    began = time.monotonic()
     from langlearn.terminal import display, quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
@@ -39,7 +41,7 @@ def main(argv: list[str]) -> None:
     corpus = cases.read(settings.data)
     train, held_out = cases.split(corpus, settings.data.train_share, settings.data.seed)
 
-    from langlearn import finetuning, model, pace, trainlog
+    from langlearn import finetuning, model, pace, trainlog, whole
 
     base_config = model.load_config(settings.model)
     finetuning.refuse_too_long(settings.training, settings.model.base, base_config)
@@ -58,7 +60,11 @@ def main(argv: list[str]) -> None:
         plan = hardware.agreed(plan, ranks)
         with display.progress_bar() as progress:
             progress("timing this machine", 0, None)
-            plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks, changes=options.plan)
+            plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks)
+            if ranks.is_main:
+                plan = whole.told(plan, settings, corpus, train, held_out, lesson, began)
+            if options.plan:
+                plan = pace.with_changes(plan, settings, base_config, lesson, lengths, ranks)
         if options.plan:
             if ranks.is_main:
                 print(plan.table())
@@ -71,6 +77,8 @@ def main(argv: list[str]) -> None:
         launch.finish()
     if ranks.is_main:
         measure(settings, corpus, run, log)
+        took = f"all of it took {trainlog.clock(time.monotonic() - began)}"
+        log.say(took + (f" (predicted {trainlog.clock(plan.whole.total)})" if plan.whole else ""))
 
 
 def measure(settings, corpus, run: dict, log) -> None:

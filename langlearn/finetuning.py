@@ -14,7 +14,7 @@ from langlearn.cases import Case, Corpus
 from langlearn.config import Config, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
-from langlearn.machine import peak_memory
+from langlearn.machine import give_back_freed_memory, peak_memory
 from langlearn.training import Run, setup_of
 from langlearn.trainlog import TrainLog, clock
 
@@ -63,7 +63,10 @@ def prepare(
         if log:
             near_train, near_held = _neighbours(config, corpus, train, held_out, log, progress)
         else:
-            near_train = [[train[(i + j) % len(train)] for j in range(1, NEIGHBOURS + 1)] for i in range(len(train))]
+            near_train, near_held = (
+                [[train[(i + j) % len(train)] for j in range(1, NEIGHBOURS + 1)] for i in range(len(cases))]
+                for cases in (train, held_out)
+            )
     curriculum = Curriculum(train, near_train, encoder, training, k)
     sample = held_out[: training.eval_cases]
     examples = [encoder.example(case, near[:k]) for case, near in zip(sample, near_held, strict=False)]
@@ -98,6 +101,7 @@ def fine_tune(
 ) -> dict:
     """Load, ask, train, ask again, publish. Returns what run.json holds."""
     started = time.time()
+    give_back_freed_memory()  # what the index and the plan took
     output = Path(config.training.output)
     folder = output.with_name(output.name + ".checkpoints")
     if fresh and ranks.is_main:

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from langlearn.halving import in_batches
 
+AT_ONCE = 16  # answers of a batch
 LOOKUP_TOKENS = 10
 LONGEST_PHRASE, TIMES, FEWEST = 16, 3, 12
 """An answer goes round in circles once a phrase of so many tokens at most stands there so many times, in so many
@@ -160,11 +161,9 @@ def generate(
     if (on_text or until or lookup or kept) and len(prompts) != 1:
         raise ValueError("only a single prompt can be streamed, ended by a text, looked up in, or begin as another did")
     rows = [tokenizer(p, add_special_tokens=False, split_special_tokens=True).input_ids for p in prompts]
-    width = max(map(len, rows))
-    device = next(model.parameters()).device
     pad = tokenizer.pad_token_id
-    input_ids = torch.tensor([[pad] * (width - len(r)) + list(r) for r in rows], device=device)
-    attention_mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows], device=device)
+    input_ids, attention_mask = left_padded(rows, pad, next(model.parameters()).device)
+    width = input_ids.shape[1]
     if lookup is None:
         lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
     clock = _Clock()
@@ -211,12 +210,22 @@ def generate(
     return answers
 
 
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+    """(input_ids, attention_mask), each (rows, longest row): the answers all begin at one place."""
+    width = max(map(len, rows))
+    input_ids = [[pad] * (width - len(row)) + list(row) for row in rows]
+    attention_mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(input_ids, device=device), torch.tensor(attention_mask, device=device)
+
+
 def lookup_is_exact(model) -> bool:
     """Whether checking several tokens at once picks the same ones: in float32, where rounding decides no argmax."""
     return model.get_input_embeddings().weight.dtype == torch.float32
 
 
-def generate_many(model, tokenizer, prompts: Sequence[str], max_new_tokens: int, batch_size: int = 16, progress=None):
+def generate_many(
+    model, tokenizer, prompts: Sequence[str], max_new_tokens: int, batch_size: int = AT_ONCE, progress=None
+) -> list[Generated]:
     """Answers in the order of `prompts`, computed in batches of similar length."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers: list[Generated | None] = [None] * len(prompts)

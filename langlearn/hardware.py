@@ -27,6 +27,7 @@ from langlearn.machine import (
 
 if TYPE_CHECKING:
     from langlearn.pace import Pace
+    from langlearn.whole import Whole
 
 __all__ = ["Gpu", "Hardware", "Plan", "choose_profile", "describe", "plan", "rank_count"]
 
@@ -39,8 +40,8 @@ MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a s
 @dataclass(frozen=True)
 class Plan:
     """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons`
-    are (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, and `changes` (change,
-    time, how) are what would make it another."""
+    are (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, `whole` how long the
+    command takes, and `changes` (change, time, how) are what would make it another."""
 
     profile: str
     hardware: Hardware
@@ -57,6 +58,7 @@ class Plan:
     memory: memory.Memory
     reasons: tuple[tuple[str, str, str], ...]
     pace: "Pace | None" = None
+    whole: "Whole | None" = None
     changes: tuple[tuple[str, str, str], ...] = ()
 
     @property
@@ -110,7 +112,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=rows.scores_kept(load.usual) if scored else 0,
-        retrieves=bool(config.training.retrieval_share and config.answering.k), workers=workers,
+        workers=workers,
     )  # fmt: skip
     if not shape.like_falcon_7b:
         from langlearn import kept  # slow to import

@@ -10,7 +10,7 @@ Texts that the old index holds are never embedded again. What is on disk is veri
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -23,12 +23,13 @@ from langlearn.cases import Case, Corpus
 from langlearn.embedding import Embedder
 from langlearn.errors import UserError
 from langlearn.search import index_files
-from langlearn.search.calibration import draw, fit_fusion, fit_threshold
+from langlearn.search.calibration import Drawn, draw, fit_fusion, fit_threshold
 from langlearn.search.candidates import Candidates
 from langlearn.search.chunks import pieces
 from langlearn.search.fusion import Fit
 from langlearn.search.known_vectors import KnownVectors
 from langlearn.search.lexical import Lexical
+from langlearn.search.remembered import kept
 from langlearn.search.vector_search import VectorSearch, train
 
 Fields = Literal["both", "prompt", "completion"]
@@ -141,29 +142,46 @@ def _check_embedder(folder: Path, built_with: dict, embedder: Embedder) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What of a corpus is embedded: the cases' texts in pieces; questions drawn from them, and pieces of the
+    completions that these look for."""
+
+    texts: list[str]
+    parts: list[Piece]
+    drawn: Drawn
+    apart: list[Piece]
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], embedder: Embedder, fields: Fields) -> "_Read":
+        texts, drawn = [case_text(case, fields) for case in cases], draw(cases, fields == "completion")
+        return cls(texts, _pieces(texts, embedder), drawn, _pieces(drawn.completions, embedder))
+
+    @property
+    def documents(self) -> list[str]:
+        whole = [self.texts[number][start:end] for number, start, end in self.parts]
+        return whole + [self.drawn.completions[number][start:end] for number, start, end in self.apart]
+
+
 def _build(
     folder: Path, corpus: Corpus, embedder: Embedder, progress: Progress, fields: Fields, old: Index | None
 ) -> int:
     """Write the index of `corpus`; what `old` holds is taken from there. Returns how many texts were embedded."""
     cases = corpus.cases
-    texts = [case_text(case, fields) for case in cases]
-    parts = _pieces(texts, embedder)
-    drawn = draw(cases, fields == "completion")
-    apart = _pieces(drawn.completions, embedder)
+    read = _Read.of(cases, embedder, fields)
+    parts, drawn, documents = read.parts, read.drawn, read.documents
     vectors = KnownVectors(embedder, progress)
     if old:
         vectors.take(*old.stored)
-    documents = [texts[number][start:end] for number, start, end in parts]
-    documents += [drawn.completions[number][start:end] for number, start, end in apart]
     of_documents, of_questions = vectors.of_documents(documents), vectors.of_questions(drawn.questions)
     of_pieces, of_completions = of_documents[: len(parts)], of_documents[len(parts) :]
 
     progress("building the search", 0, 1)
     plan, trained = train(of_pieces)
-    served = _candidates(VectorSearch(of_pieces, plan, trained), parts, texts)
+    served = _candidates(VectorSearch(of_pieces, plan, trained), parts, read.texts)
     progress("building the search", 1, 1)
     progress("fitting the fusion", 0, 1)
-    completions = _candidates(VectorSearch(of_completions), apart, drawn.completions) if apart else None
+    completions = _candidates(VectorSearch(of_completions), read.apart, drawn.completions) if read.apart else None
     fusion = fit_fusion(cases, served, completions, drawn, of_questions)
     threshold = fit_threshold(cases, served, drawn, of_questions)
     progress("fitting the fusion", 1, 1)
@@ -194,6 +212,21 @@ def _build(
         },
     )
     return vectors.embedded
+
+
+def unknown(
+    folder: Path, corpus: Corpus, embedder: Embedder, fields: Fields, questions: Sequence[str], documents: Sequence[str]
+) -> list[str]:
+    """What opening the index and then embedding these too would embed, see remembered.py; nothing is."""
+    known, found = KnownVectors(embedder), _load(folder, embedder)
+    if found:
+        known.take(*found.stored)
+    if not (found and _is_current(found, corpus, fields)):
+        read = _Read.of(corpus.cases, embedder, fields)
+        questions, documents = [*questions, *read.drawn.questions], [*documents, *read.documents]
+    for kind in ("questions", "documents"):
+        known.take(*kept(folder, kind, embedder))
+    return known.unknown(documents, questions)
 
 
 def _pieces(texts: Sequence[str], embedder: Embedder) -> list[Piece]:

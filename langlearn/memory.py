@@ -29,8 +29,7 @@ FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
-PYTHON_LIBRARIES = int(0.5 * GIB)
-EMBEDDER_AND_INDEX = int(0.32 * GIB)  # loaded to find the cases that prompts hold
+PYTHON_LIBRARIES = int(0.72 * GIB)
 # By bytes of a number, what oneDNN keeps, and gaps:
 CPU_KERNELS = {2: int(0.2 * GIB), 4: int(0.1 * GIB)}
 PADDED_KERNELS = {2: int(0.05 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
@@ -101,9 +100,8 @@ class Memory:
 class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
-    (`rows.scores_kept`), 0 where a fused kernel keeps none; `retrieves`: whether prompts hold retrieved cases;
-    `workers` compute side by side, and each has gradients of its own. `kept`: of layers that are not counted from their
-    shapes, see `kept.by_token`."""
+    (`rows.scores_kept`), 0 where a fused kernel keeps none; `workers` compute side by side, and each has gradients of
+    its own. `kept`: of layers that are not counted from their shapes, see `kept.by_token`."""
 
     device: str
     dtype: torch.dtype
@@ -115,7 +113,6 @@ class Step:
     recomputed: int
     ranks: int
     scored_length: int = 0
-    retrieves: bool = False
     workers: int = 1
     kept: tuple[int, int] | None = None
 
@@ -190,7 +187,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
-        overhead = PYTHON_LIBRARIES + (EMBEDDER_AND_INDEX if step.retrieves else 0) + CPU_KERNELS[step.compute_bytes]
+        overhead = PYTHON_LIBRARIES + CPU_KERNELS[step.compute_bytes]
         overhead += 0 if shape.packs else PADDED_KERNELS[step.compute_bytes]
     chunk = min(step.workers * CHUNK[step.device], tokens) if shape.chunked else tokens
     return Memory(

@@ -2,7 +2,7 @@
 
     seconds a token, measured (stand_in.py) x the tokens of each step's busiest rank = seconds of the steps
 
-Predicted is what run.json calls `seconds`: the steps. Evaluations, and the questions before and after, come on top.
+Predicted is what run.json calls `seconds`: the steps. What the command does beside them: see whole.py.
 """
 
 import math
@@ -52,10 +52,13 @@ def busiest_rank(examples: Sequence[Example], ranks: int) -> int:
 @dataclass(frozen=True)
 class Pace:
     """What was measured and what follows. `per_token`: seconds that steps take for each token of their busiest rank;
-    `evaluation`: seconds of one; `timed`: micro-batches; `layers`: of the stand-ins; `watts`: None where unknown."""
+    `evaluation`: seconds of one; `reading`, `writing`: see stand_in.Measured; `timed`: micro-batches; `layers`: of the
+    stand-ins; `watts`: None where unknown."""
 
     per_token: float
     evaluation: float
+    reading: float
+    writing: float
     timed: int
     layers: tuple[int, ...]
     watts: float | None
@@ -96,9 +99,7 @@ class Pace:
         rows = [
             ("an epoch", clock(self.seconds_per_epoch), f"{self.work.tokens:,} tokens, {self.tokens_per_second:,.0f} a "
              f"second: {self.timed} micro-batches timed on {of} {layers} layers, with random weights"),
-            ("training", clock(total), f"epochs: {settings.num_train_epochs:g}, steps: {self.work.steps:,}; "
-             f"on top come {self.evaluations} evaluations of about {clock(self.evaluation)}, "
-             "and the answers before and after"),
+            ("training", clock(total), f"epochs: {settings.num_train_epochs:g}, steps: {self.work.steps:,}"),
         ]  # fmt: skip
         if "kilowatt_hours" in owed:
             source = "training.watts" if settings.watts else "drawn while the micro-batches were timed, by GPUs alone"
@@ -117,28 +118,36 @@ def bill(seconds: float, pace: Pace | None, settings) -> dict[str, float]:
     return energy if price is None else energy | {"cost": seconds / 3600 * price}
 
 
-def timed(plan, config: Config, model_config, lesson, lengths: list[int], ranks: launch.Ranks, changes: bool = False):
-    """`plan` with its pace and, for `changes`, what would change it. `lengths` are those of the lesson's first epoch.
+def timed(plan, config: Config, model_config, lesson, lengths: list[int], ranks: launch.Ranks):
+    """`plan` with its pace. `lengths` are those of the lesson's first epoch.
 
     All ranks measure at once, because at once they will train, and the slowest counts. Where nothing can be measured
     the run goes on, and the plan says why there is no prediction.
     """
     launch.barrier(ranks)
     found = stand_in.measured(plan, config, model_config, lesson.curriculum, lengths, ranks, lesson.held_out)
-    per_token, evaluation = _slowest(ranks, found.per_token, found.evaluation)
+    per_token, evaluation, reading, writing = _slowest(
+        ranks, found.per_token, found.evaluation, found.reading, found.writing
+    )
     if math.isnan(per_token):
         return replace(plan, reasons=(*plan.reasons, ("training", "not predicted", found.why or "another rank failed")))
     pace = Pace(
         per_token,
         evaluation * busiest_rank(lesson.held_out, plan.ranks) if lesson.held_out else 0.0,
+        reading,
+        writing,
         found.timed,
         stand_in.depths(model_config, plan.device),
         config.training.watts or (found.watts * min(plan.ranks, len(plan.hardware.gpus)) if found.watts else None),
         Work.of(lengths, config.training, plan.ranks),
     )
     rows = pace.rows(config.training, model_config.num_hidden_layers)
-    plan = replace(plan, pace=pace, reasons=(*plan.reasons, *rows))
-    if not changes:
+    return replace(plan, pace=pace, reasons=(*plan.reasons, *rows))
+
+
+def with_changes(plan, config: Config, model_config, lesson, lengths: list[int], ranks: launch.Ranks):
+    """`plan` with what would change its pace, where that is known; all ranks measure at once."""
+    if plan.pace is None:
         return plan
     return replace(plan, changes=tuple(_changes(plan, config, model_config, lesson.curriculum, lengths, ranks)))
 

@@ -7,7 +7,6 @@ A stand-in is quantised, adapted and run by the code that trains (`training.Run.
 """
 
 import copy
-import gc
 import math
 import os
 import statistics
@@ -22,11 +21,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from langlearn import falcon, launch, memory, model, training
+from langlearn import answer_pace, falcon, launch, memory, model, training
 from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
-from langlearn.machine import ranks_on_a_gpu
+from langlearn.machine import give_back_freed_memory, ranks_on_a_gpu
 from langlearn.trainlog import TrainLog
 
 SECONDS, LEAST = 5.0, 3  # no further micro-batch is timed after so long, nor fewer than so many
@@ -41,10 +40,13 @@ PAD = -1
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds a token with all layers; not a number where nothing was measured, and then `why`."""
+    """Seconds a token with all layers, of training, an evaluation, reading prompts; `writing`: for each token by which
+    a batch of answers grows. Not a number where nothing was measured, and then `why`."""
 
     per_token: float = math.nan
     evaluation: float = math.nan
+    reading: float = math.nan
+    writing: float = math.nan
     timed: int = 0
     watts: float | None = None
     why: str = ""
@@ -61,9 +63,8 @@ def measured(
     except (RuntimeError, ValueError, UserError) as error:  # no room beside other programs, an unusual architecture
         return Measured(why=first_line(error))
     finally:  # the stand-ins are gone: they were another function's
-        gc.collect()
+        give_back_freed_memory()
         if ranks.device.type == "cuda":  # the peak that run.json tells is the run's own
-            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(ranks.device)
 
 
@@ -84,8 +85,12 @@ def _timed(plan, config: Config, model_config, curriculum, lengths, ranks, held_
         uuid = torch.cuda.get_device_properties(ranks.device).uuid
         watts = watts_drawn(f"GPU-{uuid}", lambda: stand_ins.step(largest))
     evaluation = stand_ins.evaluate(held_out) if held_out else math.nan
+    try:
+        answers = stand_ins.answer(held_out) if held_out else (math.nan, math.nan)
+    except (RuntimeError, ValueError):  # training is predicted all the same
+        answers = math.nan, math.nan
     times = sharing(plan, ranks)
-    return Measured(times * per_token, times * evaluation, len(timed), watts)
+    return Measured(*(times * seconds for seconds in (per_token, evaluation, *answers)), len(timed), watts)
 
 
 class StandIns:
@@ -95,6 +100,7 @@ class StandIns:
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
+        self.unpacked = plan.unpacked
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
         kind = (config, model_config, curriculum, setup)
         again = plan.recomputed_layers / self.wanted
@@ -130,6 +136,18 @@ class StandIns:
             run.evaluate()
             seconds.append(time.perf_counter() - began)
         return extrapolated(self.layers, seconds, self.wanted) / sum(len(e.input_ids) for e in self.runs[0].held_out)
+
+
+    def answer(self, held_out: Sequence[Example]) -> tuple[float, float]:
+        """`answer_pace.of_a_batch` below the prompts of these examples, in memory that training does not hold: the most
+        that this process holds is the run's own."""
+        give_back_freed_memory()
+        prompts = [e.input_ids[: e.prompt_length] for e in held_out]
+        found = [
+            answer_pace.of_a_batch(answer_pace.as_it_answers(run.model, self.unpacked), prompts) for run in self.runs
+        ]
+        reading, writing = (extrapolated(self.layers, seconds, self.wanted) for seconds in zip(*found, strict=True))
+        return reading, writing
 
 
 def depths(model_config, device: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,7 +105,9 @@ def test_the_run_ends_with_four_columns_a_report_and_a_row(whole):
     assert found["columns"]["tuned"]["loss"]["value"] < found["columns"]["base"]["loss"]["value"]
     log = (whole / "logs" / "train.log").read_text()
     assert "names the condition" in log and "loss on the answer" in log
-    assert log.rstrip().endswith(f"report: {whole / 'adapter' / 'report' / 'index.html'}")
+    *_, report, last = log.splitlines()
+    assert report.endswith(f"report: {whole / 'adapter' / 'report' / 'index.html'}")
+    assert re.search(r" all of it took (0:\d\d|1:\d\d) \(predicted \d:\d\d\)$", last)
     assert "tuned + retrieval" in (whole / "adapter" / "report" / "index.html").read_text()
     assert len((whole / "logs" / "runs.csv").read_text().splitlines()) == 2
 

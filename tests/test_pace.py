@@ -18,13 +18,15 @@ ALONE = launch.alone(torch.device("cpu"))
 LENGTHS = [40 + 37 * n % 200 for n in range(21)]
 
 
-def timed(made, model_config, lesson, plan, **options):
-    return pace.timed(plan, made, model_config, lesson, lesson.lengths, ALONE, **options)
+def timed(made, model_config, lesson, plan, changes=False):
+    arguments = made, model_config, lesson, lesson.lengths, ALONE
+    plan = pace.timed(plan, *arguments)
+    return pace.with_changes(plan, *arguments) if changes else plan
 
 
 def a_pace(epochs=2.0, ranks=1, **more):
     settings = config.Training(batch_size=4, num_train_epochs=epochs)
-    return replace(pace.Pace(0.01, 3.0, 7, (2,), None, pace.Work.of(LENGTHS, settings, ranks)), **more)
+    return replace(pace.Pace(0.01, 3.0, 1e-4, 0.02, 7, (2,), None, pace.Work.of(LENGTHS, settings, ranks)), **more)
 
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------

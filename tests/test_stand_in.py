@@ -1,6 +1,7 @@
 """Stand-ins: the model that will be trained but for its numbers, and the micro-batches that are timed with it."""
 
 import gc
+import math
 import os
 import stat
 from dataclasses import replace
@@ -204,11 +205,24 @@ def test_stand_ins_are_gone_when_memory_is_given_back(situation, monkeypatch, fa
         return 1.0
 
     monkeypatch.setattr(stand_in.StandIns, "evaluate", evaluate)
-    monkeypatch.setattr(stand_in.gc, "collect", count)
+    monkeypatch.setattr(stand_in.StandIns, "answer", lambda *_: (1.0, 1.0))
+    monkeypatch.setattr(gc, "collect", count)
     made, model_config, lesson, plan = situation()
     held_out = [lesson.curriculum.example(0, 0)]
     found = stand_in.measured(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE, held_out)
     assert (found.why, counts) == ("no room" if fails else "", [1, 0])
+
+
+def test_where_answers_cannot_be_timed_training_is(situation, monkeypatch):
+    def fails(*_):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(stand_in.answer_pace, "of_a_batch", fails)
+    made, model_config, lesson, plan = situation()
+    found = stand_in.measured(
+        plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE, lesson.held_out
+    )  # fmt: skip
+    assert found.per_token > 0 and found.evaluation > 0 and math.isnan(found.reading) and math.isnan(found.writing)
 
 
 def test_ranks_that_share_a_gpu_share_its_time(situation):

@@ -33,6 +33,11 @@ class KnownVectors:
         """(len(texts), dimension) float32."""
         return self._of(texts, self.embedder.query_prefix, self.embedder.encode_questions, "embedding questions")
 
+    def unknown(self, documents: Sequence[str], questions: Sequence[str]) -> list[str]:
+        """Of these texts, each once, what would be embedded."""
+        texts, keys = [*documents, *questions], map(bytes, self.keys_of(documents, questions))
+        return list({key: text for key, text in zip(keys, texts) if key not in self._known}.values())
+
     def keys_of(self, documents: Sequence[str], questions: Sequence[str]) -> np.ndarray:
         """(documents + questions, KEY_BYTES) uint8."""
         keys = [_key(self.embedder.document_prefix, text) for text in documents]
