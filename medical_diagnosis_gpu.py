@@ -10,6 +10,7 @@ Ctrl-C saves; the same command goes on from there and ends with the same adapter
 
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,21 +29,30 @@ class Options:
 
 def main(argv: list[str]) -> None:
     began = time.monotonic()
-    from langlearn.terminal import display, quiet
+    from langlearn.terminal import quiet
 
     quiet.libraries()  # and no network: load_tokenizer.py fetched everything
-    from langlearn import cases, config, hardware, launch, record
+    from langlearn import checkpoint, config, hardware, launch, record
 
     settings, options = config.load(argv, Options, prog="medical_diagnosis_gpu.py")
-    record.refuse_other_content(Path(settings.training.output))
+    output = Path(settings.training.output)
+    record.refuse_other_content(output)
     machine = hardware.describe()
-    if not options.plan:
-        launch.relaunch_if_needed(machine)
+    if options.plan:
+        plan_or_train(settings, options, machine, began)
+        return
+    launch.relaunch_if_needed(machine)
+    with checkpoint.alone(output) if launch.is_main() else nullcontext():
+        plan_or_train(settings, options, machine, began)
+
+
+def plan_or_train(settings, options: Options, machine, began: float) -> None:
+    """The story; of a plan only its beginning. `began`: `time.monotonic()` of the command."""
+    from langlearn import cases, finetuning, hardware, launch, model, pace, trainlog, whole
+    from langlearn.terminal import display
+
     corpus = cases.read(settings.data)
     train, held_out = cases.split(corpus, settings.data.train_share, settings.data.seed)
-
-    from langlearn import finetuning, model, pace, trainlog, whole
-
     base_config = model.load_config(settings.model)
     finetuning.refuse_too_long(settings.training, settings.model.base, base_config)
     tokenizer = model.load_tokenizer(settings.model)

@@ -71,9 +71,9 @@ def main(argv: list[str]) -> None:
         return
     with open(options.batch, "rb") if options.batch else sys.stdin.buffer as lines, display.progress_bar() as progress:
         if options.json or options.batch:
-            batch.ask_all(lines, options.batch or "standard input", in_json, refuse_in_json, progress)
+            batch.ask_all(lines, in_json, refuse_in_json, progress)
         else:
-            batch.ask_all(lines, "standard input", in_words, lambda _, why: screen.paragraph(why), progress)
+            batch.ask_all(lines, in_words, lambda _, why: screen.paragraph(why), progress)
 
 
 def refuse_nonsense(options: Options) -> None:

@@ -18,7 +18,7 @@ from typing import Literal
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from langlearn.config import ROOT, Config
+from langlearn.config import ROOT, Config, corpus_place
 from langlearn.errors import UserError
 from langlearn.files.hashes import file_hash
 from langlearn.files.model_files import WEIGHTS, folder_hash, missing_files, refuse_remote_code, shown
@@ -52,12 +52,17 @@ class Asset:
         return "dataset" if self.kind == "cases" else "model"
 
     @property
+    def path(self) -> Path:
+        """Where it is if `ref` is a path."""
+        return corpus_place(self.ref) if self.kind == "cases" else ROOT / Path(self.ref).expanduser()
+
+    @property
     def hub_id(self) -> str | None:
         """The id under which the hub may have it; None for a path."""
         if self.ref in KNOWN_IDS:
             return KNOWN_IDS[self.ref]
         first, slash, _ = self.ref.partition("/")
-        is_path = _absolute(self.ref).exists() or first in ("models", "data") or (ROOT / first).is_dir()
+        is_path = self.path.exists() or first in ("models", "data") or (ROOT / first).is_dir()
         named = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", self.ref) and (slash or self.kind != "cases")
         return self.ref if named and not is_path else None
 
@@ -65,7 +70,7 @@ class Asset:
     def by_hand(self) -> Path:
         """Where a person can put it: the path itself, or the hub id's last name under models/ or data/."""
         if self.hub_id is None:
-            return _absolute(self.ref)
+            return self.path
         return ROOT / ("data" if self.kind == "cases" else "models") / self.hub_id.rpartition("/")[2]
 
     def find(self, tokenizer: bool = True, weights: bool = True) -> Path | None:
@@ -100,8 +105,8 @@ class Asset:
         return f"run load_tokenizer.py with a network, or put the files in {shown(self.by_hand)}"
 
     def _places(self) -> Iterator[Path]:
-        if _absolute(self.ref).exists():
-            yield _absolute(self.ref)
+        if self.path.exists():
+            yield self.path
         if self.hub_id is None:
             return
         if self.hub_id == KNOWN_IDS[PACKAGED_EMBEDDER] and _packaged_embedder():
@@ -150,10 +155,6 @@ def corpus_path(ref: str) -> Path:
 def corpus_files(path: Path) -> list[Path]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return [file for file in files if file.suffix.lower() in CORPUS_SUFFIXES]
-
-
-def _absolute(ref: str) -> Path:
-    return ROOT / Path(ref).expanduser()
 
 
 def _packaged_embedder() -> Path | None:

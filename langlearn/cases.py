@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langlearn.config import ROOT, Data
+from langlearn.config import Data, corpus_place
 from langlearn.errors import UserError
 from langlearn.files import tables
 from langlearn.files.tables import shown_name, shown_path
@@ -58,13 +58,13 @@ class Corpus:
 def locate(cases: str, columns: Sequence[str] = ("Prompt", "Completion")) -> Path:
     """The data file that `cases` means: a file, or the one in a folder (such as a git clone of a data set).
 
-    Relative paths start at the project's root. Among several files in a folder the one with both `columns` is
-    taken. Raises UserError where there is none, or more than one.
+    Relative paths start at the project's root or, where nothing is there, at the current folder. Among several files
+    in a folder the one with both `columns` is taken. Raises UserError where there is none, or more than one.
     """
     remedy = "point data.cases at a CSV, JSONL or Parquet file, or at a folder that holds one"
     if not cases.strip():
         raise UserError(f"data.cases is empty: {remedy}")
-    path = ROOT / Path(cases).expanduser()
+    path = corpus_place(cases)
     if path.is_dir():
         return _locate_in(path, columns)
     if not path.is_file():

@@ -3,16 +3,18 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from langlearn.errors import UserError, first_line
 
-PLAIN_INT = "#int"
+PLAIN_INT, LOCK = "#int", ".lock"
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str = "optimizer") -> dict[str, torch.Tensor]:
@@ -66,6 +68,42 @@ def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """(tensors, meta) as `save` took them."""
     folder = Path(folder)
     return load_file(folder / "state.safetensors"), json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """Within, no other process trains into `output`; nor does one yet. Raises UserError where one does."""
+    folder = checkpoints_of(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        with suppress(NotImplementedError):  # a file system without locks
+            lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"another run is training into {output}\nwait until it ends, or give this one its own --training.output"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # checkpoints are there, and stay
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def checkpoints_of(output: Path) -> Path:
+    """Where a run keeps its state until its adapter is in `output`."""
+    return output.with_name(output.name + ".checkpoints")
+
+
+def drop(folder: Path) -> None:
+    """Delete the state of an interrupted run, for good."""
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
 
 
 def load_newest(parent: Path, say: Callable[[str], None]) -> tuple[dict[str, torch.Tensor], dict] | None:

@@ -17,6 +17,14 @@ from langlearn.prompts import DIAGNOSTIC_QUESTIONS
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def corpus_place(cases: str) -> Path:
+    """Where `data.cases` leads: from the project's root or, where nothing is there, from the current folder."""
+    path = Path(cases).expanduser()
+    at_root, here = ROOT / path, Path.cwd() / path
+    return here if here.exists() and not at_root.exists() else at_root
+
+
+
 @dataclass
 class Model:
     base: str = "models/tiny-falcon"
@@ -117,7 +125,7 @@ class Index:
     embedder: str = "all-MiniLM-L6-v2"
     """A sentence-transformers folder or hub id; all-MiniLM-L6-v2 comes with the installation."""
     batch_size: int = 64
-    """Texts embedded at once."""
+    """Texts embedded at once; on a CPU at most 16, which are faster there."""
     fields: Literal["both", "prompt", "completion"] = "both"
     """What of a case is searched; completion suits a corpus whose prompts are only titles."""
     reranker: str | None = None
@@ -203,10 +211,12 @@ AT_LEAST_16 = (lambda v: v >= 16, "16 or more")
 NOT_NEGATIVE = (lambda v: v >= 0, "0 or more")
 ABOVE_0 = (lambda v: v > 0, "above 0")
 SHARE = (lambda v: 0 <= v <= 1, "from 0 to 1")
+SEED = (lambda v: 0 <= v < 2**32, "from 0 to 4294967295")
 BELOW_1 = (lambda v: 0 <= v < 1, "from 0 to below 1")
 RANGES = {
     "data.train_share": (lambda v: 0 < v < 1, "between 0 and 1, such as 0.9"),
     "data.max_bad_rows": SHARE,
+    "data.seed": SEED,
     "adapter.r": AT_LEAST_1,
     "adapter.alpha": AT_LEAST_1,
     "adapter.dropout": BELOW_1,
@@ -227,6 +237,7 @@ RANGES = {
     "training.eval_cases": AT_LEAST_1,
     "training.early_stopping_patience": NOT_NEGATIVE,
     "training.save_minutes": ABOVE_0,
+    "training.seed": SEED,
     "training.price_per_hour": NOT_NEGATIVE,
     "training.watts": ABOVE_0,
     "index.batch_size": AT_LEAST_1,

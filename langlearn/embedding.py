@@ -12,6 +12,7 @@ import numpy as np
 from langlearn import assets
 from langlearn.halving import in_batches
 
+MOST_ON_A_CPU = 16  # texts at once: 64 take a sixth longer, and 0.3 GiB more
 PROBES = (
     "A 25-year-old woman has lateral ankle pain and swelling after a fall.",
     "What is the first treatment for anaphylaxis?",
@@ -69,7 +70,8 @@ class Embedder:
         # Longest first: little padding within a batch, and memory runs out at once or not at all.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         done = 0
-        for rows, made in in_batches(order, self.batch_size, lambda rows: self._at_once([texts[i] for i in rows])):
+        size = self.batch_size if self.model.device.type != "cpu" else min(self.batch_size, MOST_ON_A_CPU)
+        for rows, made in in_batches(order, size, lambda rows: self._at_once([texts[i] for i in rows])):
             vectors[rows] = made
             done += len(rows)
             if progress:

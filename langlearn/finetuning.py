@@ -1,6 +1,5 @@
 """One fine-tuning from corpus to published adapter: what `medical_diagnosis_gpu.py` tells, step by step."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -103,9 +102,9 @@ def fine_tune(
     started = time.time()
     give_back_freed_memory()  # what the index and the plan took
     output = Path(config.training.output)
-    folder = output.with_name(output.name + ".checkpoints")
+    folder = checkpoint.checkpoints_of(output)
     if fresh and ranks.is_main:
-        shutil.rmtree(folder, ignore_errors=True)
+        checkpoint.drop(folder)
     launch.barrier(ranks)
     identity = model.base_identity(config.model)
     base = model.load_base(config.model, ranks.device, plan.dtype, plan.recomputed_layers)
@@ -191,7 +190,7 @@ def fine_tune(
     if ranks.is_main:
         if previous := record.publish(output, tuned, tokenizer, document):
             log.say(f"the adapter before this one is now in {previous}; one older is not kept")
-        shutil.rmtree(folder, ignore_errors=True)
+        checkpoint.drop(folder)
     launch.barrier(ranks)
     return document
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from langlearn import cases
+from langlearn import assets, cases, config
 from langlearn.config import Data
 from langlearn.errors import UserError
 
@@ -204,6 +204,18 @@ def test_a_missing_file_or_a_file_of_another_kind_is_refused_with_a_remedy(tmp_p
     (tmp_path / "cases.xlsx").touch()
     with pytest.raises(UserError, match="ends in '.xlsx'"):
         cases.locate(str(tmp_path / "cases.xlsx"))
+
+
+def test_a_relative_path_starts_at_the_project_or_else_where_the_command_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.csv").write_text("Prompt,Completion\na,b\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sample_cases.csv").write_text("Prompt,Completion\na,b\n")
+    assert cases.locate("notes.csv") == tmp_path / "notes.csv" == assets.corpus_path("notes.csv")
+    assert cases.locate("data/sample_cases.csv") == config.ROOT / "data" / "sample_cases.csv"
+    assert assets.corpus_path("data/sample_cases.csv") == config.ROOT / "data" / "sample_cases.csv"
+    with pytest.raises(UserError, match="other.csv does not exist"):
+        cases.locate("other.csv")
 
 
 def test_a_folder_stands_for_its_one_data_file(tmp_path):

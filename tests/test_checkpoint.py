@@ -1,12 +1,18 @@
 """An interrupted run goes on from what is on disk: checkpoints whole, few, and read back."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from langlearn import checkpoint, finetuning, model
 from langlearn.cases import read
+from langlearn.errors import UserError
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_more_layers_computed_again_are_kept_by_a_run_that_goes_on(make_run):
@@ -82,3 +88,33 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(make_run, tmp_pa
     other.resume()
     assert other.progress.step == 1
     assert f"{newest} is damaged and passed over" in (tmp_path / "logs" / "train.log").read_text()
+
+
+def test_two_runs_never_train_into_one_folder(tmp_path):
+    output = tmp_path / "adapter"
+    with checkpoint.alone(output):
+        code = "import sys; from pathlib import Path; from langlearn import checkpoint, errors\n"
+        code += "def main(argv):\n    with checkpoint.alone(Path(argv[0])): print('trains')\nerrors.run(main)"
+        command = [sys.executable, "-c", code]
+        second = subprocess.run([*command, str(output)], capture_output=True, text=True, cwd=ROOT)
+        other = subprocess.run([*command, str(tmp_path / "other")], capture_output=True, text=True, cwd=ROOT)
+    assert second.returncode == 2 and len(second.stderr.splitlines()) == 2
+    assert second.stderr.startswith(f"error: another run is training into {output}\n")
+    assert other.stdout == "trains\n"
+    assert list(tmp_path.iterdir()) == [], "nothing is left where nothing was kept"
+    assert subprocess.run([*command, str(output)], capture_output=True, text=True, cwd=ROOT).stdout == "trains\n"
+
+
+def test_what_is_kept_stays_when_the_run_ends_and_goes_when_it_is_dropped(tmp_path):
+    output = tmp_path / "adapter"
+    folder = checkpoint.checkpoints_of(output)
+    with pytest.raises(KeyboardInterrupt), checkpoint.alone(output):
+        checkpoint.save(folder / "step-00000003", {"x": torch.ones(2)}, {})
+        (folder / "before.json").write_text("{}")
+        raise KeyboardInterrupt
+    assert {path.name for path in folder.iterdir()} == {"step-00000003", "before.json"}
+    with checkpoint.alone(output):
+        checkpoint.drop(folder)
+        with pytest.raises(UserError), checkpoint.alone(output):
+            pass
+    assert list(tmp_path.iterdir()) == []

@@ -82,9 +82,16 @@ def test_every_setting_in_config_yaml_is_explained_by_the_comment_above_it():
     assert seen == set(known)
 
 
-def test_every_numeric_setting_has_a_range_except_seeds():
+def test_every_numeric_setting_has_a_range():
     numeric = {n for n, s in settings.declared(config.Config).items() if settings.is_number(s.hint)}
-    assert numeric - set(config.RANGES) == {"data.seed", "training.seed"}
+    assert numeric <= set(config.RANGES)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_a_generator_cannot_take_is_refused(seed):
+    for name in ("training.seed", "data.seed"):
+        with pytest.raises(UserError, match=f"{name} is {seed}: .*from 0 to 4294967295"):
+            config.load([f"--{name}", str(seed)])
 
 
 def test_precedence_is_profile_then_file_then_command_line(written):

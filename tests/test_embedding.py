@@ -54,6 +54,14 @@ def test_a_batch_that_memory_does_not_hold_is_halved(embedder, monkeypatch):
     assert np.allclose(embedder.encode(TEXTS * 3), expected, atol=1e-6) and sizes == [8, 4, 2, 2, 2, 2, 1]
 
 
+def test_a_cpu_embeds_few_at_once(embedder, monkeypatch):
+    sizes, real = [], embedder.model.encode
+    monkeypatch.setattr(embedder.model, "encode", lambda texts, **how: sizes.append(len(texts)) or real(texts, **how))
+    monkeypatch.setattr(embedder, "batch_size", 64)
+    embedder.encode(["fever"] * 40)
+    assert sizes == [16, 16, 8]
+
+
 def test_tokens_are_counted_beyond_the_window(embedder):
     short, long = embedder.count_tokens(["fever", "fever " * 100])
     assert (short, long) == (3, 102) and embedder.max_tokens == 32

@@ -111,7 +111,7 @@ def test_each_batch_line_is_written_before_the_next_question_is_read():
         assert asked == ["one"]
         yield b"two\n"
 
-    batch.ask_all(lines(), "here", asked.append, lambda *_: None, lambda *_: None)
+    batch.ask_all(lines(), asked.append, lambda *_: None, lambda *_: None)
     assert asked == ["one", "two"]
 
 
@@ -137,9 +137,14 @@ def test_what_cannot_be_asked_is_refused_with_the_remedy(flags, more, reason):
         run_query.main([*flags, *more])
 
 
-def test_a_batch_line_that_is_no_utf_8_is_named():
-    with pytest.raises(UserError, match="file.txt line 2 is not UTF-8 text"):
-        list(batch.questions([b"fine\n", b"caf\xe9\n"], "file.txt"))
+def test_a_batch_line_that_is_no_utf_8_is_refused_and_the_others_are_answered(flags, tmp_path, capsys):
+    file = tmp_path / "questions.txt"
+    file.write_bytes(f"{APPLE}\ncaf\xe9?\n{ANKLE}\n".encode("latin-1"))
+    with pytest.raises(UserError, match="1 of 3 questions could not be asked: line 2"):
+        run_query.main([*flags, "--batch", str(file)])
+    first, refused, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["question"], last["question"]) == (APPLE, ANKLE)
+    assert refused["question"] == "caf\udce9?" and "is not UTF-8 text" in refused["error"]
 
 
 def test_a_program_gets_json_through_a_pipe_and_exit_code_2_for_a_bad_question(flags, answerer):

@@ -59,7 +59,7 @@ def curve(chart: Curve) -> str:
         axes.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
         axes.set_xlabel("optimiser step")
         if sum(bool(line.label) for line in chart.lines) > 1:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
         return _svg(figure)
 
 

@@ -6,12 +6,12 @@ from langlearn.errors import UserError
 
 
 def ask_all(
-    lines: Iterable[bytes], name: str, ask: Callable[[str], None], refuse: Callable[[str, str], None],
+    lines: Iterable[bytes], ask: Callable[[str], None], refuse: Callable[[str, str], None],
     progress: Callable[[str, int, int | None], None],
 ) -> None:  # fmt: skip
     """`ask(question)` for each; `refuse(question, why)` where that raised a UserError, and one at the end for all."""
     asked, refused = 0, []
-    for number, question in questions(lines, name):
+    for number, question in questions(lines):
         try:
             ask(question)
         except UserError as error:
@@ -26,12 +26,10 @@ def ask_all(
         raise UserError(f"{len(refused)} of {asked} questions could not be asked: line {which}")
 
 
-def questions(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
-    """(line number, question) of every line that is not blank. Raises UserError where a line is not UTF-8."""
+def questions(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """(line number, question) of every line that is not blank. Bytes that are not UTF-8 become surrogates, which make
+    a question that is refused."""
     for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError:
-            raise UserError(f"{name} line {number} is not UTF-8 text: save it as UTF-8") from None
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", errors="surrogateescape").strip()
         if text:
             yield number, text
