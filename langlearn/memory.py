@@ -30,9 +30,8 @@ OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
 PYTHON_LIBRARIES = int(0.72 * GIB)
-# By bytes of a number, what oneDNN keeps, and gaps:
-CPU_KERNELS = {2: int(0.2 * GIB), 4: int(0.1 * GIB)}
-PADDED_KERNELS = {2: int(0.05 * GIB), 4: 0}  # more of them where batches are padded: shapes are two numbers
+CPU_KERNELS = {2: int(0.2 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, and gaps
+PADDED_GAPS = 0.3  # of the activations: what a padded batch freed fits the next one, of another shape, badly
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
         overhead = PYTHON_LIBRARIES + CPU_KERNELS[step.compute_bytes]
-        overhead += 0 if shape.packs else PADDED_KERNELS[step.compute_bytes]
+        overhead += 0 if shape.packs else int(PADDED_GAPS * tokens * kept)
     chunk = min(step.workers * CHUNK[step.device], tokens) if shape.chunked else tokens
     return Memory(
         weights=weights_bytes(shape, step.quantization, step.compute_bytes),
