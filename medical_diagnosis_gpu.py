@@ -70,9 +70,9 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
         plan = hardware.agreed(plan, ranks)
         with display.progress_bar() as progress:
             progress("timing this machine", 0, None)
+            to_embed = whole.to_embed(settings, corpus, train, held_out) if ranks.is_main else None
             plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks)
-            if ranks.is_main:
-                plan = whole.told(plan, settings, corpus, train, held_out, lesson, began)
+            plan = whole.told(plan, settings, lesson, len(held_out), to_embed, began)
             if options.plan:
                 plan = pace.with_changes(plan, settings, base_config, lesson, lengths, ranks)
         if options.plan:

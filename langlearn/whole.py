@@ -19,6 +19,8 @@ from statistics import fmean
 from langlearn import generation
 from langlearn.cases import REFUSALS, Case, Corpus
 from langlearn.config import Config
+from langlearn.errors import UserError
+from langlearn.machine import give_back_freed_memory, own_device
 from langlearn.pace import Pace
 from langlearn.trainlog import clock
 
@@ -63,15 +65,14 @@ class Whole:
         return "all of it", clock(self.total), f"with what is around training: {told}; without reading weights"
 
 
-def told(
-    plan, config: Config, corpus: Corpus, train: Sequence[Case], held_out: Sequence[Case], lesson, began: float
-):
-    """`plan` with how long all of it takes, where its pace is known. `began`: of the command, `time.monotonic()`."""
-    if plan.pace is None or math.isnan(plan.pace.writing):
+def told(plan, config: Config, lesson, held_out: int, embedding: Embedding | None, began: float):
+    """`plan` with how long all of it takes, where its pace and that of the embedder are known. `held_out` counts the
+    cases that are; `began`: of the command, `time.monotonic()`."""
+    if embedding is None or plan.pace is None or math.isnan(plan.pace.writing):
         return plan
-    found = predicted(plan.pace, config, lesson, len(held_out), to_embed(config, corpus, train, held_out))
+    found = predicted(plan.pace, config, lesson, held_out, embedding)
     found = replace(found, so_far=time.monotonic() - began)
-    row = found.row(min(config.evaluation.cases, len(held_out)))
+    row = found.row(min(config.evaluation.cases, held_out))
     return replace(plan, whole=found, reasons=(*plan.reasons, row))
 
 
@@ -106,11 +107,20 @@ def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embe
     )
 
 
-def to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: Sequence[Case]) -> Embedding:
-    """What this command has still to embed: for the index, to look up what prompts hold, and to judge answers."""
+def to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: Sequence[Case]) -> Embedding | None:
+    """What this command has still to embed: for the index, to look up what prompts hold, and to judge answers. None
+    where that cannot be told, which ends no run. Before `pace.timed`, after which a GPU's peak is the run's own."""
+    try:
+        return _to_embed(config, corpus, train, held_out)
+    except (RuntimeError, ValueError, OSError, UserError):  # no room beside other programs, an index that is damaged
+        return None
+    finally:
+        give_back_freed_memory()  # the embedder
+
+
+def _to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: Sequence[Case]) -> Embedding:
     from langlearn import index  # slow to import
     from langlearn.embedding import Embedder
-    from langlearn.machine import own_device
 
     settings, questions, documents = config.index, [], []
     if config.training.retrieval_share and config.answering.k:

@@ -12,6 +12,7 @@ from tiny_embedder import save_embedder
 
 from langlearn import answer_pace, cases, falcon, index, launch, pace, stand_in, whole
 from langlearn.embedding import Embedder
+from langlearn.errors import UserError
 from langlearn.search.remembered import remembered
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
@@ -93,11 +94,25 @@ def test_without_retrieval_two_columns_are_measured(asked):
 
 
 def test_where_nothing_was_measured_nothing_is_told(asked, situation):
-    made, corpus, train, held_out, lesson, known = asked()
+    made, _, _, held_out, lesson, known = asked()
     plan = situation()[-1]
     for unknown in (None, replace(known, writing=float("nan"))):
         without = replace(plan, pace=unknown)
-        assert whole.told(without, made, corpus, train, held_out, lesson, 0.0) is without
+        assert whole.told(without, made, lesson, len(held_out), EMBEDDING, 0.0) is without
+    plan = replace(plan, pace=known)
+    assert whole.told(plan, made, lesson, len(held_out), None, 0.0) is plan
+    assert whole.told(plan, made, lesson, len(held_out), EMBEDDING, 0.0).whole.total > 0
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), UserError("damaged")])
+def test_an_embedder_that_cannot_be_timed_ends_nothing(asked, monkeypatch, error):
+    def fails(*_, **named):
+        raise error
+
+    made, corpus, train, held_out, *_ = asked()
+    assert whole.to_embed(made, corpus, train, held_out).texts > 0
+    monkeypatch.setattr(Embedder, "_at_once", fails)
+    assert whole.to_embed(made, corpus, train, held_out) is None
 
 
 # Measured -------------------------------------------------------------------------------------------------------------
@@ -105,9 +120,8 @@ def test_where_nothing_was_measured_nothing_is_told(asked, situation):
 
 def test_a_plan_tells_it_in_80_columns(asked, situation):
     made, corpus, train, held_out, lesson, known = asked()
-    plan = whole.told(
-        replace(situation()[-1], pace=known), made, corpus, train, held_out, lesson, time.monotonic() - 100
-    )  # fmt: skip
+    to_embed, plan = whole.to_embed(made, corpus, train, held_out), replace(situation()[-1], pace=known)
+    plan = whole.told(plan, made, lesson, len(held_out), to_embed, time.monotonic() - 100)
     text = plan.table()
     assert max(map(len, text.splitlines())) <= 80 and "\nall of it " in text
     assert 100 <= plan.whole.so_far < 150 and plan.whole.embedding.texts > 24 and plan.whole.embedding.seconds > 0
