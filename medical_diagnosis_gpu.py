@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
 
 def plan_or_train(settings, options: Options, machine, began: float) -> None:
     """The story; of a plan only its beginning. `began`: `time.monotonic()` of the command."""
-    from langlearn import cases, finetuning, hardware, launch, model, pace, trainlog, whole
+    from langlearn import cases, checkpoint, finetuning, hardware, launch, model, pace, trainlog, whole
     from langlearn.terminal import display
 
     corpus = cases.read(settings.data)
@@ -80,6 +80,7 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
                 print(plan.table())
             return
         log.say(plan.table())
+        resumes = checkpoint.newest(checkpoint.checkpoints_of(Path(settings.training.output))) and not options.fresh
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)
         if ranks.is_main:
             log.say(finetuning.closing(run, settings.asking))
@@ -88,7 +89,8 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
     if ranks.is_main:
         measure(settings, corpus, run, log)
         took = f"all of it took {trainlog.clock(time.monotonic() - began)}"
-        log.say(took + (f" (predicted {trainlog.clock(plan.whole.total)})" if plan.whole else ""))
+        all_of_it = plan.whole and run["steps"] == plan.pace.work.steps and not resumes
+        log.say(took + (f" (predicted {trainlog.clock(plan.whole.total)})" if all_of_it else ""))
 
 
 def measure(settings, corpus, run: dict, log) -> None:

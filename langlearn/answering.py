@@ -173,6 +173,8 @@ class Answerer:
 def readable(question: str) -> str:
     """Without white space around it. Raises UserError where it holds bytes that are no text."""
     try:
+        if "\0" in question:  # UTF-16
+            raise UserError("the question is not UTF-8 text: save its file as UTF-8")
         question.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError("the question is not UTF-8 text: type it again, or save its file as UTF-8") from None

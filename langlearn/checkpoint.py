@@ -86,6 +86,8 @@ def alone(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if os.name == "posix":  # before anybody else can have it; Windows deletes no open file
+            (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         with suppress(OSError):  # checkpoints are there, and stay
             (folder / LOCK).unlink(missing_ok=True)
@@ -103,7 +105,8 @@ def drop(folder: Path) -> None:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != LOCK:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def load_newest(parent: Path, say: Callable[[str], None]) -> tuple[dict[str, torch.Tensor], dict] | None:

@@ -87,7 +87,7 @@ def _timed(plan, config: Config, model_config, curriculum, lengths, ranks, held_
     evaluation = stand_ins.evaluate(held_out) if held_out else math.nan
     try:
         answers = stand_ins.answer(held_out) if held_out else (math.nan, math.nan)
-    except (RuntimeError, ValueError):  # training is predicted all the same
+    except Exception:  # an unusual architecture: training is predicted all the same
         answers = math.nan, math.nan
     times = sharing(plan, ranks)
     return Measured(*(times * seconds for seconds in (per_token, evaluation, *answers)), len(timed), watts)
@@ -143,6 +143,8 @@ class StandIns:
         that this process holds is the run's own."""
         give_back_freed_memory()
         prompts = [e.input_ids[: e.prompt_length] for e in held_out]
+        if len(self.runs) > 1:  # their difference counts: what is done once is done before
+            answer_pace.of_a_batch(self.runs[0].model, prompts[:1])
         found = [
             answer_pace.of_a_batch(answer_pace.as_it_answers(run.model, self.unpacked), prompts) for run in self.runs
         ]
@@ -162,7 +164,7 @@ def extrapolated(layers: Sequence[int], seconds: Sequence[float], wanted: int) -
     """Seconds with `wanted` layers, from one or two stand-ins."""
     if len(layers) == 1:
         return seconds[0]
-    return seconds[0] + (wanted - layers[0]) * (seconds[1] - seconds[0]) / (layers[1] - layers[0])
+    return seconds[0] + (wanted - layers[0]) * max(0.0, seconds[1] - seconds[0]) / (layers[1] - layers[0])
 
 
 def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) -> float:

@@ -6,7 +6,7 @@
     answers      before and after training: prompts read, and as many tokens written as an answer may have
     measuring    the same for the held-out cases in each column at the end, and their losses
 
-Left out are the weights as they are read from disk.
+Left out are the weights as they are read from disk, and what searching the index takes.
 """
 
 import math
@@ -19,7 +19,6 @@ from statistics import fmean
 from langlearn import generation
 from langlearn.cases import REFUSALS, Case, Corpus
 from langlearn.config import Config
-from langlearn.errors import UserError
 from langlearn.machine import give_back_freed_memory, own_device
 from langlearn.pace import Pace
 from langlearn.trainlog import clock
@@ -62,7 +61,8 @@ class Whole:
         if cases:
             parts.append((f"measuring {cases} held-out cases", self.measuring))
         told = ", ".join(f"{name} {clock(seconds)}" for name, seconds in parts)
-        return "all of it", clock(self.total), f"with what is around training: {told}; without reading weights"
+        left_out = "answers as long as they may be, without reading weights"
+        return "all of it", clock(self.total), f"with what is around training: {told}; {left_out}"
 
 
 def told(plan, config: Config, lesson, held_out: int, embedding: Embedding | None, began: float):
@@ -112,7 +112,7 @@ def to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: Se
     where that cannot be told, which ends no run. Before `pace.timed`, after which a GPU's peak is the run's own."""
     try:
         return _to_embed(config, corpus, train, held_out)
-    except (RuntimeError, ValueError, OSError, UserError):  # no room beside other programs, an index that is damaged
+    except Exception:  # no room beside other programs, an index or an embedder that is damaged: only a prediction
         return None
     finally:
         give_back_freed_memory()  # the embedder
@@ -125,7 +125,7 @@ def _to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: S
     settings, questions, documents = config.index, [], []
     if config.training.retrieval_share and config.answering.k:
         questions = [case.prompt for case in (*train, *held_out)]
-    if any(case.labels.get("condition") in REFUSALS for case in train):
+    if config.evaluation.cases and any(case.labels.get("condition") in REFUSALS for case in train):
         documents = [case.completion for case in train]
     embedder = Embedder(settings.embedder, device=str(own_device()), batch_size=settings.batch_size)
     texts = index.unknown(Path(settings.folder), corpus, embedder, settings.fields, questions, documents)

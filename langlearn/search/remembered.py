@@ -37,7 +37,7 @@ def remembered(
     vectors = known.of_questions(texts) if kind == "questions" else known.of_documents(texts)
     if known.embedded:
         keys = known.keys_of((), texts) if kind == "questions" else known.keys_of(texts, ())
-        with contextlib.suppress(OSError):  # a full disk costs time at the next run, and nothing now
+        with contextlib.suppress(OSError, SafetensorError):  # a full disk costs time at the next run, and nothing now
             _write(_path(folder, kind), embedder, keys, vectors)
     return vectors
 
