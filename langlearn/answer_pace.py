@@ -2,12 +2,10 @@
 
 import copy
 import statistics
-import time
 from collections.abc import Sequence
 from itertools import cycle, islice, pairwise
 
 import torch
-from transformers import StoppingCriteria
 
 from langlearn import generation
 
@@ -15,25 +13,12 @@ STEPS = 8  # further tokens that are timed
 LONGEST = 300  # tokens of a prompt, so that the batch takes less memory than a training step
 
 
-class _Clock(StoppingCriteria):
-    """Never stops anything: notes when each token was there."""
-
-    def __init__(self):
-        self.times = [time.perf_counter()]
-
-    def __call__(self, input_ids, scores, **kwargs):
-        if input_ids.is_cuda:
-            torch.cuda.synchronize(input_ids.device)
-        self.times.append(time.perf_counter())
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
-
-
 @torch.no_grad()
 def of_a_batch(model, prompts: Sequence[Sequence[int]]) -> tuple[float, float]:
     """(seconds for each token of the prompts, seconds for each token by which a batch of answers grows)."""
     rows = [prompt[-LONGEST:] for prompt in islice(cycle(prompts), generation.AT_ONCE)]
     input_ids, attention_mask = generation.left_padded(rows, 0, next(model.parameters()).device)
-    clock, training = _Clock(), model.training
+    clock, training = generation.Clock(), model.training
     model.eval()
     try:
         model.generate(

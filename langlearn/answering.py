@@ -7,6 +7,7 @@
     each sentence, each dose              looked up in the cases, without asking another model
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from langlearn.speaker import Speaker
 from langlearn.terminal.streaming import Growing
 
 NEXT_QUESTION = "\nQuestion:"  # where a model that never learned to stop goes on, talking to itself
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-16 read as UTF-8; bytes that are not UTF-8
 
 
 @dataclass(frozen=True)
@@ -172,12 +174,8 @@ class Answerer:
 
 def readable(question: str) -> str:
     """Without white space around it. Raises UserError where it holds bytes that are no text."""
-    try:
-        if "\0" in question:  # UTF-16
-            raise UserError("the question is not UTF-8 text: save its file as UTF-8")
-        question.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UserError("the question is not UTF-8 text: type it again, or save its file as UTF-8") from None
+    if NO_TEXT.search(question):
+        raise UserError("the question is not UTF-8 text: type it again, or save its file as UTF-8")
     return question.strip()
 
 

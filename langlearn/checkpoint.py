@@ -77,8 +77,7 @@ def alone(output: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
-        with suppress(NotImplementedError):  # a file system without locks
-            lock.acquire()
+        lock.acquire()
     except Timeout:
         raise UserError(
             f"another run is training into {output}\nwait until it ends, or give this one its own --training.output"
@@ -86,11 +85,10 @@ def alone(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.name == "posix":  # before anybody else can have it; Windows deletes no open file
+        if os.name == "posix":  # before anybody else can have it; Windows deletes it on release
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
         with suppress(OSError):  # checkpoints are there, and stay
-            (folder / LOCK).unlink(missing_ok=True)
             folder.rmdir()
 
 

@@ -24,7 +24,6 @@ def corpus_place(cases: str) -> Path:
     return here if here.exists() and not at_root.exists() else at_root
 
 
-
 @dataclass
 class Model:
     base: str = "models/tiny-falcon"

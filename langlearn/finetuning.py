@@ -80,19 +80,17 @@ def _neighbours(
 
     log.say(f"looking up the cases that prompts will hold, in the index {config.index.folder}")
     began = time.monotonic()
-
     retriever = open_retriever(config.index, config.answering.mode, corpus, progress)
-    hidden, prompts_ = {case.id for case in held_out}, [case.prompt for case in (*train, *held_out)]
-    vectors = retriever.remembered(prompts_, "questions", progress)
-    count = len(train)
-    found = retriever.search_many(
-        prompts_[:count], NEIGHBOURS, [hidden | {case.id} for case in train], vectors[:count]
+    asked = [case.prompt for case in (*train, *held_out)]
+    vectors = retriever.remembered(asked, "questions", progress)
+    hidden, count = {case.id for case in held_out}, len(train)
+    near_train = retriever.search_many(
+        asked[:count], NEIGHBOURS, [hidden | {case.id} for case in train], vectors[:count]
     )  # fmt: skip
-    asked = retriever.search_many(prompts_[count:], config.answering.k, [hidden] * len(held_out), vectors[count:])
-    embedded = retriever.index.embedded
-    how = f"{embedded:,} texts embedded" if embedded else "reused"
+    near_held = retriever.search_many(asked[count:], config.answering.k, [hidden] * len(held_out), vectors[count:])
+    how = f"{retriever.index.embedded:,} texts embedded" if retriever.index.embedded else "reused"
     log.say(f"index {config.index.folder}: {how}, all looked up in {clock(time.monotonic() - began)}")
-    return [[h.case for h in hits] for hits in found], [[h.case for h in hits] for hits in asked]
+    return [[h.case for h in hits] for hits in near_train], [[h.case for h in hits] for hits in near_held]
 
 
 def fine_tune(

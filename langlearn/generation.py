@@ -36,14 +36,16 @@ class Generated:
     seconds: float
 
 
-class _Clock(StoppingCriteria):
-    """Never stops anything: notes when the first token was there."""
+class Clock(StoppingCriteria):
+    """Never stops anything: notes when it was made and when each token was there (several at once by prompt lookup)."""
 
     def __init__(self):
-        self.start, self.first = time.perf_counter(), None
+        self.times = [time.perf_counter()]
 
     def __call__(self, input_ids, scores, **kwargs):
-        self.first = self.first or time.perf_counter() - self.start
+        if input_ids.is_cuda:
+            torch.cuda.synchronize(input_ids.device)
+        self.times.append(time.perf_counter())
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
 
@@ -166,7 +168,7 @@ def generate(
     width = input_ids.shape[1]
     if lookup is None:
         lookup = len(prompts) == 1 and temperature == 0 and lookup_is_exact(model)
-    clock = _Clock()
+    clock = Clock()
     criteria = [clock, _Loops(width), *([_Until(tokenizer, until, width)] if until else [])]
     if lookup and isinstance(model, PeftModel):  # its generate puts a preparation of its own in place, see `_going_on`
         kept = None
@@ -194,7 +196,9 @@ def generate(
             )
     finally:
         transformers_logging.set_verbosity(before)
-    seconds = time.perf_counter() - clock.start
+    start, *there = clock.times
+    seconds = time.perf_counter() - start
+    to_first = there[0] - start if there else seconds
     if kept:
         kept.put(output.sequences[0].tolist(), output.past_key_values)
     answers = []
@@ -206,7 +210,7 @@ def generate(
         text = tokenizer.decode(ids, skip_special_tokens=True)
         if until and until in text:
             text, stopped = text[: text.index(until)], True
-        answers.append(Generated(text.strip(), len(ids), stopped, clock.first or seconds, seconds))
+        answers.append(Generated(text.strip(), len(ids), stopped, to_first, seconds))
     return answers
 
 

@@ -23,7 +23,7 @@ from langlearn.machine import (
     rank_count,
     ranks_on_a_gpu,
     refuse_unusable,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from langlearn.pace import Pace

@@ -169,11 +169,11 @@ def _build(
     """Write the index of `corpus`; what `old` holds is taken from there. Returns how many texts were embedded."""
     cases = corpus.cases
     read = _Read.of(cases, embedder, fields)
-    parts, drawn, documents = read.parts, read.drawn, read.documents
+    parts, drawn = read.parts, read.drawn
     vectors = KnownVectors(embedder, progress)
     if old:
         vectors.take(*old.stored)
-    of_documents, of_questions = vectors.of_documents(documents), vectors.of_questions(drawn.questions)
+    of_documents, of_questions = vectors.of_documents(read.documents), vectors.of_questions(drawn.questions)
     of_pieces, of_completions = of_documents[: len(parts)], of_documents[len(parts) :]
 
     progress("building the search", 0, 1)
@@ -201,7 +201,7 @@ def _build(
     }
     arrays = {f"bm25.{name}": array for name, array in served.lexical.arrays.items()}
     arrays |= {f"pq.{name}": array for name, array in trained.items()}
-    arrays["keys"] = vectors.keys_of(documents, drawn.questions)
+    arrays["keys"] = vectors.keys_of(read.documents, drawn.questions)
     index_files.commit(
         folder,
         manifest,

@@ -137,7 +137,6 @@ class StandIns:
             seconds.append(time.perf_counter() - began)
         return extrapolated(self.layers, seconds, self.wanted) / sum(len(e.input_ids) for e in self.runs[0].held_out)
 
-
     def answer(self, held_out: Sequence[Example]) -> tuple[float, float]:
         """`answer_pace.of_a_batch` below the prompts of these examples, in memory that training does not hold: the most
         that this process holds is the run's own."""
