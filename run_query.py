@@ -69,7 +69,8 @@ def main(argv: list[str]) -> None:
     if options.query is not None:
         (in_json if options.json else in_words)(options.query)
         return
-    with open(options.batch, "rb") if options.batch else sys.stdin.buffer as lines, display.progress_bar() as progress:
+    lines = open(options.batch, "rb") if options.batch else sys.stdin.buffer
+    with lines, display.progress_bar(silent=sys.stdout.isatty()) as progress:  # answers on the screen are progress
         if options.json or options.batch:
             batch.ask_all(lines, in_json, refuse_in_json, progress)
         else:

@@ -68,7 +68,10 @@ class TrainLog:
                 print(line, flush=True)
             return
         if self.bar is None:
-            self.bar = Progress(BarColumn(20), TextColumn("{task.description}"), console=self.console, transient=True)
+            self.bar = Progress(
+                BarColumn(20), TextColumn("{task.description}"), console=self.console, transient=True,
+                redirect_stderr=sys.stderr.isatty(),  # else what goes to a file comes to the screen instead
+            )  # fmt: skip
             self.task = self.bar.add_task("", total=m["steps"])
             self.bar.start()
         short = (

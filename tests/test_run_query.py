@@ -1,10 +1,12 @@
 """run_query.py as a person and as a program meet it: flags, pipes, the interactive prompt, exit codes."""
 
+import contextlib
 import io
 import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -113,6 +115,15 @@ def test_each_batch_line_is_written_before_the_next_question_is_read():
 
     batch.ask_all(lines(), asked.append, lambda *_: None, lambda *_: None)
     assert asked == ["one", "two"]
+
+
+def test_answers_in_a_file_stay_there_while_a_terminal_shows_how_far_it_is(flags, answerer, tmp_path):
+    file, answers = tmp_path / "questions.txt", tmp_path / "answers.jsonl"
+    file.write_text(f"{APPLE}\n{ANKLE}\n")
+    terminal = Terminal([*flags, "--batch", str(file)], answers)
+    terminal.read_until("questions answered")
+    assert terminal.exit_code() == 0
+    assert [json.loads(line)["question"] for line in answers.read_text().splitlines()] == [APPLE, ANKLE]
 
 
 def test_piped_questions_are_answered_in_words_below_each_question(flags, monkeypatch, capsys):
@@ -273,13 +284,16 @@ def test_history_is_kept_only_when_asked_and_for_its_owner_alone(tmp_path, monke
 
 
 class Terminal:
-    """A real terminal with run_query.py in it."""
+    """A real terminal with run_query.py in it; its standard output may be a file."""
 
-    def __init__(self, arguments: list[str]):
+    def __init__(self, arguments: list[str], out: Path | None = None):
         pty = pytest.importorskip("pty", reason="a pseudo terminal needs POSIX")
+        self.modes = pytest.importorskip("termios")
         self.process, self.screen = pty.fork()
         if self.process == 0:
             os.chdir(ROOT)
+            if out:
+                os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
             os.execv(sys.executable, [sys.executable, "run_query.py", *arguments])
         self.unread = ""
 
@@ -294,27 +308,33 @@ class Terminal:
                 if "\x1b[6n" in piece:
                     self.type("\x1b[1;1R")  # where is the cursor? In the first row.
                 self.unread += piece
-        assert found, f"no {pattern!r} in {self.unread[-500:]!r}"
+        assert found, f"no {pattern!r} in {self.unread[-5000:]!r}, {self.modes.tcgetattr(self.screen)}"
         self.unread = self.unread[found.end() :]
 
     def exit_code(self) -> int:
+        with contextlib.suppress(OSError):  # nobody writes there any more
+            while select.select([self.screen], [], [], 120)[0]:
+                os.read(self.screen, 65536)
+            os.kill(self.process, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
 
 @pytest.fixture
 def talkative(tiny_falcon, tmp_path) -> Path:
-    """A base that never stops by itself, far from uniform so that it does not stutter,
-    and deep so that it takes its time."""
-    config = AutoConfig.from_pretrained(tiny_falcon, num_hidden_layers=16)
+    """A base that says one word after another, always the same ones, and never stops by itself: the state of the last
+    token passes through all layers unchanged, deep so that they take their time, and asks for the next word."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_falcon)
+    config = AutoConfig.from_pretrained(tiny_falcon, num_hidden_layers=16, tie_word_embeddings=False)
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(config)
-    for parameter in base.parameters():
-        parameter.data *= 3
-    base.transformer.ln_f.bias.data += 1
-    # what is normalised adds up to nothing, so only the bias counts here
-    base.lm_head.weight.data[config.eos_token_id] = -1
+    for layer in base.transformer.h:
+        for last in (layer.self_attention.dense, layer.mlp.dense_4h_to_h):
+            last.weight.data.zero_()
+    words = [i for i in range(config.vocab_size) if re.fullmatch("[ a-z]+", tokenizer.decode([i]))]
+    states = base.transformer.ln_f(base.transformer.word_embeddings.weight.data[words])
+    base.lm_head.weight.data.zero_()[words[1:] + words[:1]] = states.data
     base.save_pretrained(tmp_path)
-    AutoTokenizer.from_pretrained(tiny_falcon).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     return tmp_path
 
 

@@ -112,10 +112,14 @@ def remarks(answer: "Answer") -> list[str]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yields progress(what, done, total): a bar on standard error, gone when it is done; silent in a log file."""
+def progress_bar(silent: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yields progress(what, done, total): a bar on standard error, gone when it is done; none in a log file,
+    nor where it is to be `silent`."""
     columns = (TextColumn("{task.description}"), BarColumn(24), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    bar = Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=silent or not sys.stderr.isatty(),
+        redirect_stdout=sys.stdout.isatty(),  # what is printed stands above the bar, but in a file where that is asked
+    )  # fmt: skip
     tasks = {}
     with bar:
 
