@@ -31,6 +31,6 @@ def of_a_batch(model, prompts: Sequence[Sequence[int]]) -> tuple[float, float]:
     return steps[0] / sum(map(len, rows)), statistics.median(steps[1:])
 
 
-def as_it_answers(model, unpacked: bool):
-    """A model that trains as it would answer: where its weights are unpacked, in float32; see speaker.py."""
-    return copy.deepcopy(model).float() if unpacked else model
+def as_it_answers(model, dtype: torch.dtype):
+    """A model that trains as it would answer, in this dtype; see speaker.py."""
+    return model if model.dtype == dtype else copy.deepcopy(model).to(dtype)

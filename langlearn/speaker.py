@@ -58,14 +58,18 @@ def load_speaker(config: Config, hardware: Hardware, dtype: torch.dtype) -> Spea
 
 def base_that_answers(config: Config, hardware: Hardware, dtype: torch.dtype) -> tuple[torch.nn.Module, bool]:
     """(base, whether memory holds it in plain float32): then 4-bit weights are unpacked, to the very same values."""
-    if hardware.device == "cpu" and config.model.dtype == "auto":
-        dtype = torch.float32
+    dtype = dtype_of_answers(config, hardware.device, dtype)
     base = models.load_base(config.model, hardware.device, dtype)
     free = min((gpu.free for gpu in hardware.gpus), default=hardware.memory_free)
     wide = dtype == torch.float32 and 4 * base.num_parameters() < FOLDABLE_SHARE * free
     if wide and config.model.quantization == "nf4":
         base = models.unpack(base, dtype)
     return base, wide
+
+
+def dtype_of_answers(config: Config, device: str, dtype: torch.dtype) -> torch.dtype:
+    """Of a base that trains in `dtype`: a CPU answers in float32, unless another was asked for."""
+    return torch.float32 if device == "cpu" and config.model.dtype == "auto" else dtype
 
 
 def in_dtype(model: torch.nn.Module, dtype: torch.dtype) -> None:

@@ -26,6 +26,7 @@ from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.machine import give_back_freed_memory, ranks_on_a_gpu
+from langlearn.speaker import dtype_of_answers
 from langlearn.trainlog import TrainLog
 
 SECONDS, LEAST = 5.0, 3  # no further micro-batch is timed after so long, nor fewer than so many
@@ -100,7 +101,8 @@ class StandIns:
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
-        self.unpacked = plan.unpacked
+        packed = config.model.quantization == "nf4" and not plan.unpacked  # and stays so, though smaller ones would not
+        self.answers_in = plan.dtype if packed else dtype_of_answers(config, plan.device, plan.dtype)
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
         kind = (config, model_config, curriculum, setup)
         again = plan.recomputed_layers / self.wanted
@@ -145,7 +147,7 @@ class StandIns:
         if len(self.runs) > 1:  # their difference counts: what is done once is done before
             answer_pace.of_a_batch(self.runs[0].model, prompts[:1])
         found = [
-            answer_pace.of_a_batch(answer_pace.as_it_answers(run.model, self.unpacked), prompts) for run in self.runs
+            answer_pace.of_a_batch(answer_pace.as_it_answers(run.model, self.answers_in), prompts) for run in self.runs
         ]
         reading, writing = (extrapolated(self.layers, seconds, self.wanted) for seconds in zip(*found, strict=True))
         return reading, writing

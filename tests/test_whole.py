@@ -104,6 +104,13 @@ def test_where_nothing_was_measured_nothing_is_told(asked, situation):
     assert whole.told(plan, made, lesson, len(held_out), EMBEDDING, 0.0).whole.total > 0
 
 
+def test_where_no_index_is_opened_no_embedder_is_either(asked, monkeypatch):
+    made, corpus, train, held_out, *_ = asked(retrieval_share=0.0)
+    assert whole.to_embed(made, corpus, train, held_out).texts > 0, "what is measured at the end opens one"
+    made.evaluation.cases, made.index.embedder = 0, "no/such/embedder"
+    assert whole.to_embed(made, corpus, train, held_out) == whole.Embedding(0, 0.0, 0.0)
+
+
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room"), UserError("damaged")])
 def test_an_embedder_that_cannot_be_timed_ends_nothing(asked, monkeypatch, error):
     def fails(*_, **named):
@@ -162,6 +169,19 @@ def test_reading_and_writing_are_timed_on_a_batch_of_answers(situation, monkeypa
     assert {dtype for *_, dtype in seen} == {torch.float32}
     assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert {p.dtype for n, p in model.named_parameters() if "lora" not in n} == {plan.dtype}
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+@pytest.mark.parametrize(("asked_for", "answers_in"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_answers_are_timed_in_the_dtype_they_come_in(situation, monkeypatch, quantization, asked_for, answers_in):
+    made, model_config, lesson, plan = situation()
+    made.model.quantization, made.model.dtype = quantization, asked_for
+    plan = replace(plan, dtype=torch.bfloat16, unpacked=quantization == "nf4")
+    stand_ins = stand_in.StandIns(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE.device)
+    seen = []
+    monkeypatch.setattr(stand_in.answer_pace, "of_a_batch", lambda model, _: seen.append(model.dtype) or (1.0, 1.0))
+    stand_ins.answer(lesson.held_out)
+    assert seen == [answers_in]
 
 
 def test_long_prompts_are_read_in_part(situation, monkeypatch):
