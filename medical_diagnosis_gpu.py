@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
 
 def plan_or_train(settings, options: Options, machine, began: float) -> None:
     """The story; of a plan only its beginning. `began`: `time.monotonic()` of the command."""
-    from langlearn import cases, checkpoint, finetuning, hardware, launch, model, pace, trainlog, whole
+    from langlearn import cases, finetuning, hardware, launch, model, pace, trainlog, whole
     from langlearn.terminal import display
 
     corpus = cases.read(settings.data)
@@ -68,11 +68,12 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
     ranks = launch.init()
     try:
         plan = hardware.agreed(plan, ranks)
+        done = 0 if options.fresh else finetuning.steps_taken(settings, corpus, plan, refuse=not options.plan)
         with display.progress_bar() as progress:
             progress("timing this machine", 0, None)
             to_embed = whole.to_embed(settings, corpus, train, held_out) if ranks.is_main else None
             plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks)
-            plan = whole.told(plan, settings, lesson, len(held_out), to_embed, began)
+            plan = whole.told(plan, settings, lesson, len(held_out), to_embed, began, done)
             if options.plan:
                 plan = pace.with_changes(plan, settings, base_config, lesson, lengths, ranks)
         if options.plan:
@@ -80,7 +81,6 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
                 print(plan.table())
             return
         log.say(plan.table())
-        resumes = checkpoint.newest(checkpoint.checkpoints_of(Path(settings.training.output))) and not options.fresh
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)
         if ranks.is_main:
             log.say(finetuning.closing(run, settings.asking))
@@ -89,7 +89,7 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
     if ranks.is_main:
         measure(settings, corpus, run, log)
         took = f"all of it took {trainlog.clock(time.monotonic() - began)}"
-        all_of_it = plan.whole and run["steps"] == plan.pace.work.steps and not resumes
+        all_of_it = plan.whole and run["steps"] == plan.pace.work.steps
         log.say(took + (f" (predicted {trainlog.clock(plan.whole.total)})" if all_of_it else ""))
 
 

@@ -65,19 +65,26 @@ class Whole:
         return "all of it", clock(self.total), f"with what is around training: {told}; {left_out}"
 
 
-def told(plan, config: Config, lesson, held_out: int, embedding: Embedding | None, began: float):
+def told(plan, config: Config, lesson, held_out: int, embedding: Embedding | None, began: float, done: int = 0):
     """`plan` with how long all of it takes, where its pace and that of the embedder are known. `held_out` counts the
-    cases that are; `began`: of the command, `time.monotonic()`."""
+    cases that are; `began`: of the command, `time.monotonic()`; `done`: steps that an interrupted run took."""
+    if plan.pace is not None and done:
+        left = f"an interrupted run goes on: {clock(_steps_after(done, plan.pace))} of training are left"
+        plan = replace(plan, reasons=(*plan.reasons, ("resumes", f"at step {done:,}", left)))
     if embedding is None or plan.pace is None or math.isnan(plan.pace.writing):
         return plan
-    found = predicted(plan.pace, config, lesson, held_out, embedding)
+    found = predicted(plan.pace, config, lesson, held_out, embedding, done)
     found = replace(found, so_far=time.monotonic() - began)
     row = found.row(min(config.evaluation.cases, held_out))
     return replace(plan, whole=found, reasons=(*plan.reasons, row))
 
 
-def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embedding) -> Whole:
-    """All but what is done by now; `held_out` counts the cases that are."""
+def _steps_after(done: int, pace: Pace) -> float:
+    return pace.seconds() - pace.seconds(done)
+
+
+def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embedding, done: int = 0) -> Whole:
+    """All but what is done by now; `held_out` counts the cases that are, `done` the steps."""
     from langlearn.evaluation import OFF_TOPIC  # slow to import
 
     settings, curriculum = config.answering, lesson.curriculum
@@ -99,9 +106,9 @@ def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embe
     measuring += len(columns) * cases * answer * embedding.per_token
     return Whole(
         so_far=0.0,
-        steps=pace.seconds(),
-        evaluations=pace.evaluations * pace.evaluation,
-        answers=2 * written(asked, short),
+        steps=_steps_after(done, pace),
+        evaluations=(pace.evaluations - (1 + done // len(pace.work.busiest) if done else 0)) * pace.evaluation,
+        answers=(1 if done else 2) * written(asked, short),
         measuring=measuring if cases else 0.0,
         embedding=embedding,
     )

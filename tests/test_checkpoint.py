@@ -77,6 +77,27 @@ def test_a_checkpoint_goes_on_with_the_optimizer_that_was_chosen_whoever_chose_i
     assert list(differing) == ["training.optimizer"]
 
 
+def test_how_far_an_interrupted_run_came_is_known_before_anything_is_loaded(situation, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning.model, "base_identity", lambda _: {"sha256": "0"})
+    made, *_, plan = situation()
+    corpus, made.training.output = read(made.data), str(tmp_path / "adapter")
+
+    def steps_taken(refuse=True):
+        return finetuning.steps_taken(made, corpus, plan, refuse)
+
+    assert steps_taken() == 0
+    mine = finetuning.fingerprint(made, corpus, {"sha256": "0"}, plan)
+    newest = checkpoint.checkpoints_of(tmp_path / "adapter") / "step-00000003"
+    checkpoint.save(newest, {}, {"fingerprint": mine, "progress": {"step": 3}})
+    assert steps_taken() == 3
+    made.training.learning_rate *= 2
+    with pytest.raises(UserError, match="holds an interrupted run with training.learning_rate"):
+        steps_taken()
+    assert steps_taken(refuse=False) == 0
+    (newest / "meta.json").write_text("{")
+    assert steps_taken() == 0
+
+
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(make_run, tmp_path):
     run = make_run()
     for _ in range(2):

@@ -136,7 +136,9 @@ def test_an_interrupted_run_ends_with_the_same_adapter(how, whole, tiny_falcon, 
     assert not (tmp_path / "adapter").exists()
     done = finish(arguments)
     assert done.returncode == 0, done.stderr
-    assert "resumed at step" in done.stdout
+    [step] = re.findall(r"resumed at step (\d+)/12", done.stdout)
+    assert re.search(rf"^resumes +at step {step} ", done.stdout, re.M)
+    assert re.search(r"all of it took \S+ \(predicted \S+\)", done.stdout)
     expected, found = adapter(whole), adapter(tmp_path)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -152,6 +154,7 @@ def test_an_interrupted_run_with_other_settings_is_not_mixed_with_this_one(tiny_
     assert other.returncode == 2
     assert "training.learning_rate 0.002, now it is 0.001" in other.stderr and "--fresh" in other.stderr
     assert len(other.stderr.strip().splitlines()) <= 2
+    assert "peak" not in other.stdout, "refused before anything is planned, timed or loaded"
 
 
 def test_two_processes_train_as_one(tiny_falcon, tiny_corpus, tmp_path):

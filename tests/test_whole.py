@@ -83,6 +83,19 @@ def test_answers_take_as_long_as_their_batches_and_are_as_long_as_they_may_be(as
     assert longer.measuring - again.measuring == pytest.approx(4 * written)
 
 
+def test_of_an_interrupted_run_only_what_is_left_counts(asked, situation):
+    made, _, _, held_out, lesson, known = asked()  # two epochs of six steps
+    of_all = whole.predicted(known, made, lesson, len(held_out), EMBEDDING)
+    left = whole.predicted(known, made, lesson, len(held_out), EMBEDDING, done=7)
+    assert left.steps == pytest.approx(known.seconds() - known.seconds(7)) and 0 < left.steps < of_all.steps / 2
+    assert of_all.evaluations == 3 * 3.0 and left.evaluations == 3.0  # before, and after the first epoch: are done
+    assert left.answers == of_all.answers / 2 and left.measuring == of_all.measuring
+    plan = whole.told(replace(situation()[-1], pace=known), made, lesson, len(held_out), EMBEDDING, 0.0, done=7)
+    text = " ".join(plan.table().split())
+    assert f"resumes at step 7 an interrupted run goes on: {pace.clock(left.steps)} of training are left" in text
+    assert plan.whole.steps == left.steps
+
+
 def test_without_retrieval_two_columns_are_measured(asked):
     made, four, lesson = predicted(asked)
     made.answering.k, known, held_out = 0, asked()[-1], len(lesson.held_out)
