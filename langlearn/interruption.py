@@ -2,8 +2,11 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+TOGETHER = 0.5  # seconds: `timeout` and other supervisors tell a process, and its group again
 
 
 @contextmanager
@@ -13,9 +16,11 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     asked = []
 
     def ask(number, frame):
-        if asked:
+        if asked and time.monotonic() - asked[0] > TOGETHER:
             raise KeyboardInterrupt
-        asked.append(number)
+        if asked:
+            return
+        asked.append(time.monotonic())
         os.write(2, b"\nstopping when this step is done and saved; once more stops at once\n")
 
     before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
