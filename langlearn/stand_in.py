@@ -34,6 +34,7 @@ SECONDS_FOR_A_CHANGE, LEAST_FOR_A_CHANGE = 1.5, 1
 SECONDS_FOR_THE_DRIVER = 20
 PARAMETERS = {"cpu": 30e6, "cuda": 500e6}  # of a stand-in: all layers of a small model, two of Falcon-7B
 STEPS_LOOKED_AT = 64  # for micro-batches that stand for the epoch
+AT_MOST = 4  # micro-batches of each worker stand for a step of more: it takes as long a token
 # Which micro-batches are timed: places among the epoch's tokens, in order of micro-batch size.
 PLACES = (0.5, 0.25, 0.75, 0.1, 0.9, 0.4, 0.6, 0.2, 0.8, 0.3, 0.7)
 PAD = -1
@@ -182,13 +183,15 @@ def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) 
 
 def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> Iterator[list[int]]:
     """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut
-    them; with several workers all that they compute side by side."""
+    them; with several workers what they compute side by side, of a long step a part."""
     setup = training.setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
     for step in steps_of_epoch(len(lengths), settings.batch_size, settings.seed, 0)[:STEPS_LOOKED_AT]:
         examples = [Example((i,) * lengths[i], 0) for i in step]  # each token tells the case
         for share in shares(examples, plan.ranks):
             if setup.workers > 1:  # they compute a step's micro-batches side by side
-                yield sorted(example.input_ids[0] for example in share)
+                tokens = sum(len(example.input_ids) for example in share)
+                parts = math.ceil(tokens / (AT_MOST * setup.workers * setup.tokens_per_micro_batch))
+                yield from (sorted(example.input_ids[0] for example in share[i::parts]) for i in range(parts))
                 continue
             for batch in micro_batches(
                 share, setup.tokens_per_micro_batch, setup.packed, PAD, setup.cases_per_micro_batch, setup.fill

@@ -82,6 +82,15 @@ def test_what_workers_compute_side_by_side_is_timed_together(situation):
     assert [sorted(step) for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0)] == found
 
 
+def test_of_a_long_step_parts_are_timed_that_are_alike(situation):
+    made, model_config, lesson, plan = situation(batch_size=1000)
+    lengths, plan = lesson.lengths, replace(plan, workers=2, tokens_per_micro_batch=300)
+    parts = list(stand_in.micro_batches_of(lengths, plan, made.training, model_config))
+    assert len(parts) == math.ceil(sum(lengths) / (stand_in.AT_MOST * 2 * 300)) > 1
+    assert sorted(i for part in parts for i in part) == list(range(len(lengths)))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
 def test_the_micro_batches_that_are_timed_stand_for_where_the_tokens_are():
     lengths = [1000] * 10 + [1] * 90
     chosen, largest = stand_in.typical([[i] for i in range(100)], lengths)
