@@ -42,7 +42,7 @@ class TrainLog:
     def say(self, message: str) -> None:
         """One or more plain lines, on the screen and in the log."""
         if self.enabled:
-            self.console.print(message, markup=False)
+            print(message, flush=True)  # above whatever bar stands there, which only knows of what is printed
             stamp = time.strftime("%Y-%m-%d %H:%M:%S")
             self.text.writelines(f"{stamp} {line}\n" for line in message.splitlines())
 

@@ -121,7 +121,7 @@ def test_answers_in_a_file_stay_there_while_a_terminal_shows_how_far_it_is(flags
     file, answers = tmp_path / "questions.txt", tmp_path / "answers.jsonl"
     file.write_text(f"{APPLE}\n{ANKLE}\n")
     terminal = Terminal([*flags, "--batch", str(file)], answers)
-    terminal.read_until("questions answered")
+    terminal.read_until("questions answered: 1 ")
     assert terminal.exit_code() == 0
     assert [json.loads(line)["question"] for line in answers.read_text().splitlines()] == [APPLE, ANKLE]
 

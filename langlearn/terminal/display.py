@@ -125,7 +125,8 @@ def progress_bar(silent: bool = False) -> Iterator[Callable[[str, int, int | Non
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what)
-            bar.update(tasks[what], completed=done, total=total)
+                tasks[what] = bar.add_task(what, total=total)
+            told = what if total or not done else f"{what}: {done:,}"
+            bar.update(tasks[what], description=told, completed=done, total=total)
 
         yield show
