@@ -1,5 +1,6 @@
 """One fine-tuning from corpus to published adapter: what `medical_diagnosis_gpu.py` tells, step by step."""
 
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -125,7 +126,7 @@ def fine_tune(
     progress = run.train()
     after = _answers(tuned, tokenizer, questions, config) if ranks.is_main else []
     for question, answer in zip(questions, after, strict=False):
-        log.say(f"after   Q: {question}\n        A: {prompts.one_line(answer)}")
+        log.say(_asked("after", question, answer))
 
     took = max(progress.seconds, 1e-9)
     document = {
@@ -252,10 +253,15 @@ def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, l
         return checkpoint.read_json(kept)["answers"]
     answers = _answers(base, tokenizer, questions, config)
     for question, answer in zip(questions, answers, strict=True):
-        log.say(f"before  Q: {question}\n        A: {prompts.one_line(answer)}")
+        log.say(_asked("before", question, answer))
     folder.mkdir(parents=True, exist_ok=True)
     record.write_json(kept, {"answers": answers})
     return answers
+
+
+def _asked(when: str, question: str, answer: str) -> str:
+    parts = (f"{when:<8}Q: {question}", f"        A: {prompts.one_line(answer)}")
+    return "\n".join(textwrap.fill(part, 80, subsequent_indent=" " * 11) for part in parts)
 
 
 def _answers(asked, tokenizer, questions: list[str], config: Config) -> list[str]:
@@ -288,8 +294,8 @@ def closing(run: dict, asking: str = "") -> str:
     if predicted := plan.get("predicted_peak_bytes"):
         memory += f" (predicted {predicted / 2**30:.2f})"
     lines = [
-        f"{run['steps']} steps, {run['epochs']:.2f} epochs in {seconds}: "
-        f"{run['tokens_per_second']:.0f} tokens/s, {memory}",
+        f"{run['steps']} steps, {run['epochs']:.2f} epochs in {seconds}: {run['tokens_per_second']:.0f} tokens/s",
+        memory,
         f"final loss {last['loss']:.4f}, gradient norm {last['grad_norm']:.3f}, "
         f"learning rate {last['learning_rate']:.2e}",
         f"held-out loss {evaluation['before']:.4f} before, {evaluation['after']:.4f} after",

@@ -77,6 +77,9 @@ def test_the_log_has_a_line_a_step_and_both_answers(whole):
     assert text.count(" tok/s ") == STEPS
     assert f"step {STEPS}/{STEPS} epoch 2.00 loss " in text
     assert text.count("before  Q: ") == text.count("after   Q: ") == 3
+    said = [line[len("2026-01-31 12:00:00 ") :] for line in text.splitlines()]
+    asked = [line for line in said if line[:8].strip() in ("before", "after", "")]
+    assert len(asked) > 12 and max(map(len, asked)) <= 80, "the longest question takes two lines"
     assert text.count("evaluation at step") == 3  # before, and after each epoch
     kinds = [json.loads(line)["kind"] for line in (whole / "logs" / "metrics.jsonl").read_text().splitlines()]
     assert kinds.count("step") == STEPS and kinds.count("evaluation") == 3

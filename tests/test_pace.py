@@ -187,7 +187,7 @@ def test_the_end_of_a_run_shows_prediction_beside_outcome():
         "config": {"training": {"output": "out", "price_per_hour": 8.0}},
     }  # fmt: skip
     text = finetuning.closing(run)
-    assert "in 2:31 (predicted 2:20): 2600 tokens/s, peak memory 1.00 GiB (predicted 2.00)" in text
+    assert "in 2:31 (predicted 2:20): 2600 tokens/s\npeak memory 1.00 GiB (predicted 2.00)\n" in text
     assert "kWh" not in text and "/h" not in text
     text = finetuning.closing(run | {"kilowatt_hours": 0.123, "cost": 0.336} | {"plan": {}})
     assert "in 2:31: 2600" in text and "about 0.12 kWh, 0.34 at 8.00/h" in text
