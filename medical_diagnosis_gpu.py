@@ -68,17 +68,19 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
     ranks = launch.init()
     try:
         plan = hardware.agreed(plan, ranks)
-        done = 0 if options.fresh else finetuning.steps_taken(settings, corpus, plan, refuse=not options.plan)
+        done, refused = (0, "") if options.fresh else finetuning.interrupted(settings, corpus, plan)
+        if refused and not options.plan:
+            raise errors.UserError(refused)
         with display.progress_bar() as progress:
             progress("timing this machine", 0, None)
             to_embed = whole.to_embed(settings, corpus, train, held_out) if ranks.is_main else None
             plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks)
             plan = whole.told(plan, settings, lesson, len(held_out), to_embed, began, done)
-            if options.plan:
+            if options.plan and not done:  # an interrupted run goes on as it began
                 plan = pace.with_changes(plan, settings, base_config, lesson, lengths, ranks)
         if options.plan:
             if ranks.is_main:
-                print(plan.table())
+                print(plan.table() + (f"\n\nThis run would be refused: {refused}" if refused else ""))
             return
         log.say(plan.table())
         run = finetuning.fine_tune(settings, plan, ranks, log, lesson, corpus, tokenizer, fresh=options.fresh)

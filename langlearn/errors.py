@@ -38,8 +38,11 @@ def run(main: Callable[[list[str]], None], resumes: bool = True) -> None:
 
     `resumes`: whether the same command goes on after Ctrl-C where it stopped, which is then said.
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, as by `>&-`
+            setattr(sys, name, open(os.devnull, mode))
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):  # closed, or no file
+        with suppress(AttributeError):  # no file
             stream.reconfigure(errors="replace")  # a terminal without a letter must not end a run
     argv = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(argv) < len(sys.argv) - 1

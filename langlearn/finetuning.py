@@ -223,25 +223,20 @@ def fingerprint(config: Config, corpus: Corpus, identity: dict, plan) -> dict:
     }
 
 
-def steps_taken(config: Config, corpus: Corpus, plan, refuse: bool) -> int:
-    """By the interrupted run in `training.output` that would go on; 0 where there is none.
-
-    `refuse`: raises UserError where that run had other settings, before anything is timed or loaded for this one.
-    """
-    newest = checkpoint.newest(checkpoint.checkpoints_of(Path(config.training.output)))
-    if newest is None:
-        return 0
+def interrupted(config: Config, corpus: Corpus, plan) -> tuple[int, str]:
+    """(steps that the interrupted run in `training.output` took and that count, why it cannot go on), 0 and "" where
+    there is none: known before anything is timed, and before the base is loaded."""
+    folder = checkpoint.checkpoints_of(Path(config.training.output))
+    found = checkpoint.load_newest(folder, lambda _: None)  # the run itself tells what is damaged
+    if found is None:
+        return 0, ""
+    _, meta = found
     try:
-        meta = checkpoint.read_json(newest / "meta.json")
         mine = fingerprint(config, corpus, model.base_identity(config.model), plan)
-        checkpoint.refuse_other_run(meta["fingerprint"], mine, newest.parent)
-    except UserError:
-        if refuse:
-            raise
-        return 0
-    except ValueError:  # damaged: the run tells it, and takes the one before
-        return 0
-    return meta["progress"]["step"]
+        checkpoint.refuse_other_run(meta["fingerprint"], mine, folder)
+    except UserError as error:
+        return 0, str(error)
+    return meta["progress"]["step"], ""
 
 
 def _ask_once(base, tokenizer, questions, config: Config, folder: Path, ranks, log: TrainLog) -> list[str]:

@@ -16,12 +16,11 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     asked = []
 
     def ask(number, frame):
-        if asked and time.monotonic() - asked[0] > TOGETHER:
+        if not asked:
+            asked.append(time.monotonic())
+            os.write(2, b"\nstopping when this step is done and saved; once more stops at once\n")
+        elif time.monotonic() - asked[0] > TOGETHER:
             raise KeyboardInterrupt
-        if asked:
-            return
-        asked.append(time.monotonic())
-        os.write(2, b"\nstopping when this step is done and saved; once more stops at once\n")
 
     before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -77,10 +77,10 @@ class Pace:
         """Of all ranks together."""
         return self.work.tokens / self.seconds_per_epoch
 
-    @property
-    def evaluations(self) -> int:
-        """One before, one after each epoch and at the end."""
-        return 1 + math.ceil(self.work.steps / len(self.work.busiest))
+    def evaluations(self, done: int = 0) -> int:
+        """One before, one after each epoch and at the end: those after the first `done` steps."""
+        epoch, steps = len(self.work.busiest), self.work.steps
+        return (not done) + sum(step > done for step in {*range(epoch, steps, epoch), steps})
 
     def as_dict(self, steps: int | None = None) -> dict:
         """For run.json. `steps`: those that were taken, where the run stopped early."""

@@ -102,7 +102,8 @@ class StandIns:
 
     def __init__(self, plan, config: Config, model_config, curriculum: Curriculum, lengths: list[int], device):
         self.layers, self.wanted = depths(model_config, plan.device), model_config.num_hidden_layers
-        packed = config.model.quantization == "nf4" and not plan.unpacked  # and stays so, though smaller ones would not
+        # Weights that train in 4-bit answer in 4-bit here: what they might be folded into would not be small.
+        packed = config.model.quantization == "nf4" and not plan.unpacked
         self.answers_in = plan.dtype if packed else dtype_of_answers(config, plan.device, plan.dtype)
         self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
         kind = (config, model_config, curriculum, setup)
@@ -190,7 +191,8 @@ def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> It
         for share in shares(examples, plan.ranks):
             if setup.workers > 1:  # they compute a step's micro-batches side by side
                 tokens = sum(len(example.input_ids) for example in share)
-                parts = math.ceil(tokens / (AT_MOST * setup.workers * setup.tokens_per_micro_batch))
+                at_once = max(setup.tokens_per_micro_batch, max(lengths))
+                parts = math.ceil(tokens / (AT_MOST * setup.workers * at_once))
                 yield from (sorted(example.input_ids[0] for example in share[i::parts]) for i in range(parts))
                 continue
             for batch in micro_batches(

@@ -30,7 +30,7 @@ class TrainLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.text = (folder / "train.log").open("a", encoding="utf-8", buffering=1)
             self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8", buffering=1)
-            self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+            self.console = Console(file=sys.stdout)
 
     def __enter__(self) -> "TrainLog":
         return self

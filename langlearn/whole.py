@@ -3,7 +3,7 @@
     so far       imports, the corpus, the plan itself; in a run the index as well: measured
     to embed     what neither the index nor what is kept beside it has: a sample measured
     evaluations  measured
-    answers      before and after training: prompts read, and as many tokens written as an answer may have
+    answers      to the diagnostic questions before and after training: prompts read, tokens written, as many as may be
     measuring    the same for the held-out cases in each column at the end, and their losses
 
 Left out are the weights as they are read from disk, and what searching the index takes.
@@ -57,7 +57,7 @@ class Whole:
         parts = [("so far", self.so_far)]
         if self.embedding.texts:
             parts.append((f"{self.embedding.texts:,} texts to embed, once,", self.embedding.seconds))
-        parts += [("evaluations", self.evaluations), ("answers before and after", self.answers)]
+        parts += [("evaluations", self.evaluations), ("diagnostic answers", self.answers)]
         if cases:
             parts.append((f"measuring {cases} held-out cases", self.measuring))
         told = ", ".join(f"{name} {clock(seconds)}" for name, seconds in parts)
@@ -107,7 +107,7 @@ def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embe
     return Whole(
         so_far=0.0,
         steps=_steps_after(done, pace),
-        evaluations=(pace.evaluations - (1 + done // len(pace.work.busiest) if done else 0)) * pace.evaluation,
+        evaluations=pace.evaluations(done) * pace.evaluation,
         answers=(1 if done else 2) * written(asked, short),
         measuring=measuring if cases else 0.0,
         embedding=embedding,

@@ -82,20 +82,17 @@ def test_how_far_an_interrupted_run_came_is_known_before_anything_is_loaded(situ
     made, *_, plan = situation()
     corpus, made.training.output = read(made.data), str(tmp_path / "adapter")
 
-    def steps_taken(refuse=True):
-        return finetuning.steps_taken(made, corpus, plan, refuse)
-
-    assert steps_taken() == 0
+    assert finetuning.interrupted(made, corpus, plan) == (0, "")
     mine = finetuning.fingerprint(made, corpus, {"sha256": "0"}, plan)
-    newest = checkpoint.checkpoints_of(tmp_path / "adapter") / "step-00000003"
-    checkpoint.save(newest, {}, {"fingerprint": mine, "progress": {"step": 3}})
-    assert steps_taken() == 3
+    folder = checkpoint.checkpoints_of(tmp_path / "adapter")
+    for step in (3, 5):
+        checkpoint.save(folder / f"step-{step:08d}", {}, {"fingerprint": mine, "progress": {"step": step}})
+    assert finetuning.interrupted(made, corpus, plan) == (5, "")
+    (folder / "step-00000005" / "meta.json").write_text("{")
+    assert finetuning.interrupted(made, corpus, plan) == (3, "")
     made.training.learning_rate *= 2
-    with pytest.raises(UserError, match="holds an interrupted run with training.learning_rate"):
-        steps_taken()
-    assert steps_taken(refuse=False) == 0
-    (newest / "meta.json").write_text("{")
-    assert steps_taken() == 0
+    done, refused = finetuning.interrupted(made, corpus, plan)
+    assert done == 0 and refused.startswith(f"{folder} holds an interrupted run with training.learning_rate")
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(make_run, tmp_path):

@@ -9,11 +9,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def ended(body: str, *argv) -> subprocess.CompletedProcess:
-    """A script with this `main`, run as scripts are."""
+def ended(body: str, *argv, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """A script with this `main`, run as scripts are; by a command that stands `before` it."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     source = f"from langlearn import errors\ndef main(argv):\n{lines}errors.run(main)\n"
-    return subprocess.run([sys.executable, "-c", source, *argv], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    command = [*before, sys.executable, "-c", source, *argv]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,14 @@ def test_a_terminal_without_a_letter_ends_no_run(monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     done = ended("print('adapter \u2014 ask it')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "adapter ? ask it\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes the streams with a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_no_run(closed):
+    body = "import sys\nfor stream in (sys.stdin, sys.stdout, sys.stderr): stream.isatty()\nprint('written')"
+    done = ended(body, before=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    assert (done.returncode, done.stdout) == (0, "" if ">&-" in closed.split() else "written\n")
 
 
 def test_memory_that_runs_out_is_the_users_to_mend():

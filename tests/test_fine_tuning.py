@@ -157,7 +157,10 @@ def test_an_interrupted_run_with_other_settings_is_not_mixed_with_this_one(tiny_
     assert other.returncode == 2
     assert "training.learning_rate 0.002, now it is 0.001" in other.stderr and "--fresh" in other.stderr
     assert len(other.stderr.strip().splitlines()) <= 2
-    assert "peak" not in other.stdout, "refused before anything is planned, timed or loaded"
+    assert "peak" not in other.stdout, "refused before anything is timed or loaded"
+    plan = finish([*arguments, "--training.learning_rate", "0.001", "--plan"])
+    assert plan.returncode == 0 and "peak" in plan.stdout
+    assert "\nThis run would be refused: " in plan.stdout and "--fresh" in plan.stdout
 
 
 def test_two_processes_train_as_one(tiny_falcon, tiny_corpus, tmp_path):

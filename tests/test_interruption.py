@@ -1,8 +1,6 @@
 """Ctrl-C during a run: once asks for a stop, later once more stops at once."""
 
-import os
 import signal
-import time
 
 import pytest
 
@@ -14,7 +12,7 @@ def test_a_signal_asks_for_a_stop_and_says_so_and_its_handler_goes(number, capfd
     before = signal.getsignal(number)
     with interruption.interruptible() as asked:
         assert not asked()
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert asked() and signal.getsignal(number) is not before
     assert signal.getsignal(number) is before
     assert capfd.readouterr().err.count("stopping when this step is done and saved") == 1
@@ -22,12 +20,11 @@ def test_a_signal_asks_for_a_stop_and_says_so_and_its_handler_goes(number, capfd
 
 def test_the_same_wish_told_twice_is_one_and_a_later_one_stops_at_once(monkeypatch, capfd):
     with interruption.interruptible() as asked:
+        monkeypatch.setattr(interruption, "TOGETHER", 3600)
         for _ in range(3):  # as `timeout -s INT` does, to the process and to its group
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         assert asked()
-        monkeypatch.setattr(interruption, "TOGETHER", 0.01)
-        time.sleep(0.02)
+        monkeypatch.setattr(interruption, "TOGETHER", -1)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
+            signal.raise_signal(signal.SIGINT)
     assert capfd.readouterr().err.count("stopping when this step") == 1

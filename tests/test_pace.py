@@ -68,7 +68,10 @@ def test_the_steps_and_evaluations_are_those_of_the_run(epochs, situation):
     run.resume = lambda: None
     progress, work = run.train(), pace.Work.of(lengths, made.training, 1)
     assert (work.steps, len(work.busiest)) == (run.steps, run.steps_per_epoch)
-    assert a_pace(work=work).evaluations == len(progress.evaluations)
+    evaluated = [each["step"] for each in progress.evaluations]
+    assert a_pace(work=work).evaluations() == len(evaluated)
+    for done in range(1, work.steps + 1):
+        assert a_pace(work=work).evaluations(done) == sum(step > done for step in evaluated)
     if epochs <= 1:  # later epochs draw other cases
         assert work.tokens_of(work.steps) == progress.tokens
 

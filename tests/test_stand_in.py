@@ -88,7 +88,15 @@ def test_of_a_long_step_parts_are_timed_that_are_alike(situation):
     parts = list(stand_in.micro_batches_of(lengths, plan, made.training, model_config))
     assert len(parts) == math.ceil(sum(lengths) / (stand_in.AT_MOST * 2 * 300)) > 1
     assert sorted(i for part in parts for i in part) == list(range(len(lengths)))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    tokens = [sum(lengths[i] for i in part) for part in parts]
+    assert max(tokens) < 1.3 * min(tokens)
+
+
+def test_of_a_step_with_a_small_budget_no_part_is_smaller_than_what_the_workers_take_at_once(situation):
+    made, model_config, lesson, plan = situation(batch_size=1000)
+    plan = replace(plan, workers=2, tokens_per_micro_batch=16)
+    parts = list(stand_in.micro_batches_of(lesson.lengths, plan, made.training, model_config))
+    assert min(map(len, parts)) >= 2 * stand_in.AT_MOST - 1
 
 
 def test_the_micro_batches_that_are_timed_stand_for_where_the_tokens_are():

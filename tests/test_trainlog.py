@@ -12,5 +12,6 @@ def test_what_is_said_stands_above_a_bar_that_came_after_the_log_and_in_the_log(
     monkeypatch.setattr(sys, "stdout", screen)  # as a progress bar does on a terminal, to print above itself
     log.say("index [bold]: reused\n2 lines")
     assert screen.getvalue() == "index [bold]: reused\n2 lines\n"
-    lines = (tmp_path / "train.log").read_text().splitlines()
-    assert [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", "", line) for line in lines] == ["index [bold]: reused", "2 lines"]
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    said = (tmp_path / "train.log").read_text()
+    assert re.fullmatch(rf"{stamp} index \[bold\]: reused\n{stamp} 2 lines\n", said)

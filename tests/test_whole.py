@@ -184,12 +184,22 @@ def test_reading_and_writing_are_timed_on_a_batch_of_answers(situation, monkeypa
     assert {p.dtype for n, p in model.named_parameters() if "lora" not in n} == {plan.dtype}
 
 
-@pytest.mark.parametrize("quantization", ["nf4", "none"])
-@pytest.mark.parametrize(("asked_for", "answers_in"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_answers_are_timed_in_the_dtype_they_come_in(situation, monkeypatch, quantization, asked_for, answers_in):
+@pytest.mark.parametrize(
+    ("quantization", "unpacked", "asked_for", "answers_in"),
+    [
+        ("nf4", True, "auto", torch.float32),
+        ("none", False, "auto", torch.float32),
+        ("nf4", True, "bfloat16", torch.bfloat16),
+        ("none", False, "bfloat16", torch.bfloat16),
+        ("nf4", False, "auto", torch.bfloat16),
+    ],
+)
+def test_answers_are_timed_in_the_dtype_they_come_in(
+    situation, monkeypatch, quantization, unpacked, asked_for, answers_in
+):
     made, model_config, lesson, plan = situation()
     made.model.quantization, made.model.dtype = quantization, asked_for
-    plan = replace(plan, dtype=torch.bfloat16, unpacked=quantization == "nf4")
+    plan = replace(plan, dtype=torch.bfloat16, unpacked=unpacked)
     stand_ins = stand_in.StandIns(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE.device)
     seen = []
     monkeypatch.setattr(stand_in.answer_pace, "of_a_batch", lambda model, _: seen.append(model.dtype) or (1.0, 1.0))
