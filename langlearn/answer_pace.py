@@ -8,6 +8,7 @@ from itertools import cycle, islice, pairwise
 import torch
 
 from langlearn import generation
+from langlearn.products import hasten
 
 STEPS = 8  # further tokens that are timed
 LONGEST = 300  # tokens of a prompt, so that the batch takes less memory than a training step
@@ -33,4 +34,4 @@ def of_a_batch(model, prompts: Sequence[Sequence[int]]) -> tuple[float, float]:
 
 def as_it_answers(model, dtype: torch.dtype):
     """A model that trains as it would answer, in this dtype; see speaker.py."""
-    return model if model.dtype == dtype else copy.deepcopy(model).to(dtype)
+    return hasten(model if model.dtype == dtype else copy.deepcopy(model).to(dtype))

@@ -11,6 +11,7 @@ import numpy as np
 
 from langlearn import assets
 from langlearn.halving import in_batches
+from langlearn.products import hasten
 
 MOST_ON_A_CPU = 16  # texts at once: 64 take a sixth longer, and 0.3 GiB more
 PROBES = (
@@ -38,6 +39,7 @@ class Embedder:
             local_files_only=True,
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
         ).eval()
+        hasten(self.model)
         self.ref = ref
         self.folder = folder
         self.batch_size = batch_size

@@ -15,6 +15,7 @@ from langlearn import model as models
 from langlearn.config import Config
 from langlearn.generation import Kept
 from langlearn.machine import Hardware
+from langlearn.products import hasten
 
 FOLDABLE_SHARE = 0.5  # of free memory: the rest is for activations, the index, and other programs
 
@@ -48,12 +49,12 @@ def load_speaker(config: Config, hardware: Hardware, dtype: torch.dtype) -> Spea
     try:
         model = models.load_adapter(base, config.model, folder)
     except FileNotFoundError:
-        return Speaker(base, tokenizer, config.model.base, None, folded)
+        return Speaker(hasten(base), tokenizer, config.model.base, None, folded)
     if folded:
         model = model.merge_and_unload()
     else:
         in_dtype(model, base.dtype)
-    return Speaker(model.eval(), tokenizer, config.model.base, folder, folded)
+    return Speaker(hasten(model.eval()), tokenizer, config.model.base, folder, folded)
 
 
 def base_that_answers(config: Config, hardware: Hardware, dtype: torch.dtype) -> tuple[torch.nn.Module, bool]:

@@ -11,6 +11,7 @@ from langlearn.conditions import Synonyms
 from langlearn.config import ROOT, Config, Data
 from langlearn.errors import UserError
 from langlearn.machine import Hardware
+from langlearn.products import hasten
 from langlearn.speaker import base_that_answers, in_dtype
 
 SYNONYMS = ROOT / "data" / "sample_conditions.csv"
@@ -53,7 +54,7 @@ def load_tuned(config: Config, hardware: Hardware, dtype: torch.dtype):
     base, _ = base_that_answers(config, hardware, dtype)
     tuned = models.load_adapter(base, config.model, Path(config.training.output))
     in_dtype(tuned, base.dtype)
-    return tuned.eval()
+    return hasten(tuned.eval())
 
 
 def synonyms_of(corpus: Corpus) -> Synonyms:
