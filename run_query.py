@@ -147,9 +147,7 @@ def open_retriever(settings, rebuild: bool, progress):
 
     corpus = cases.read(settings.data)
     retriever = retrieval.open_retriever(settings.index, settings.answering.mode, corpus, progress, rebuild)
-    embedded = retriever.index.embedded
-    how = f"{embedded:,} texts embedded" if embedded else "reused"
-    say(f"{corpus.summary()}\nindex {settings.index.folder}: {how}")
+    say(f"{corpus.summary()}\n{retriever.index.opened()}")
     return retriever
 
 

@@ -89,8 +89,7 @@ def _neighbours(
         asked[:count], NEIGHBOURS, [hidden | {case.id} for case in train], vectors[:count]
     )  # fmt: skip
     near_held = retriever.search_many(asked[count:], config.answering.k, [hidden] * len(held_out), vectors[count:])
-    how = f"{retriever.index.embedded:,} texts embedded" if retriever.index.embedded else "reused"
-    log.say(f"index {config.index.folder}: {how}, all looked up in {clock(time.monotonic() - began)}")
+    log.say(f"{retriever.index.opened()}, all looked up in {clock(time.monotonic() - began)}")
     return [[h.case for h in hits] for hits in near_train], [[h.case for h in hits] for hits in near_held]
 
 

@@ -69,6 +69,10 @@ class Index:
         self.candidates = Candidates(VectorSearch(self.vectors, manifest["search"], trained), self.owner, lexical)
         self.fit = Fit(**manifest["fusion"])
 
+    def opened(self) -> str:
+        """How, for people: "index data/index: reused"."""
+        return f"index {self.folder}: {f'{self.embedded:,} texts embedded' if self.embedded else 'reused'}"
+
     def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(similarities, pieces), both (q, at most k), best first; piece -1 where fewer were found."""
         return self.candidates.search.search(vectors, k)
@@ -169,11 +173,11 @@ def _build(
     """Write the index of `corpus`; what `old` holds is taken from there. Returns how many texts were embedded."""
     cases = corpus.cases
     read = _Read.of(cases, embedder, fields)
-    parts, drawn = read.parts, read.drawn
+    parts, drawn, documents = read.parts, read.drawn, read.documents
     vectors = KnownVectors(embedder, progress)
     if old:
         vectors.take(*old.stored)
-    of_documents, of_questions = vectors.of_documents(read.documents), vectors.of_questions(drawn.questions)
+    of_documents, of_questions = vectors.of_documents(documents), vectors.of_questions(drawn.questions)
     of_pieces, of_completions = of_documents[: len(parts)], of_documents[len(parts) :]
 
     progress("building the search", 0, 1)
@@ -201,7 +205,7 @@ def _build(
     }
     arrays = {f"bm25.{name}": array for name, array in served.lexical.arrays.items()}
     arrays |= {f"pq.{name}": array for name, array in trained.items()}
-    arrays["keys"] = vectors.keys_of(read.documents, drawn.questions)
+    arrays["keys"] = vectors.keys_of(documents, drawn.questions)
     index_files.commit(
         folder,
         manifest,
