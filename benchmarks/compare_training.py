@@ -125,7 +125,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
-    from langlearn import config, examples, hardware, launch, model, optimization, training, trainlog
+    from langlearn import computing, config, examples, hardware, launch, model, optimization, training, trainlog
 
     cases = read_cases(path)
     settings = config.Config(model=config.Model(base=base))
@@ -143,7 +143,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     if plan.unpacked:
         loaded = model.unpack(loaded, torch.bfloat16)
     tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
-    setup = training.setup_of(plan, settings.training, tuned.config, lengths, torch.device(device))
+    setup = computing.Setup.of(plan, settings.training, tuned.config, lengths, torch.device(device))
     optimization.learning_rate = lambda *_: RATE
     run = training.Run(
         tuned, examples.Curriculum(cases, [], encoder, settings.training, 0), [], settings.training, setup,

@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from langlearn import config, falcon, hardware, launch, lora, memory, model, rows, training, trainlog  # noqa: E402
+from langlearn import computing, config, falcon, hardware, launch, lora, memory, model, rows, training, trainlog  # noqa: E402
 from langlearn.examples import Example  # noqa: E402
 
 GIB = 2**30
@@ -124,7 +124,7 @@ def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
     base = model.frozen(base, plan.recomputed_layers)
     tuned = model.add_adapter(base, settings.adapter, seed=0).train()
     adapter = [p for p in tuned.parameters() if p.requires_grad]
-    setup = training.setup_of(plan, settings.training, shape, LENGTHS, torch.device("cpu"))
+    setup = computing.Setup.of(plan, settings.training, shape, LENGTHS, torch.device("cpu"))
     run = training.Run(
         tuned, SimpleNamespace(cases=LENGTHS), [], settings.training, replace(setup, optimizer="adamw"),
         launch.alone(torch.device("cpu")), trainlog.TrainLog(Path(), enabled=False), Path(), {},

@@ -11,11 +11,12 @@ import torch
 
 from langlearn import checkpoint, generation, launch, model, pace, prompts, record
 from langlearn.cases import Case, Corpus
+from langlearn.computing import Setup
 from langlearn.config import Config, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
 from langlearn.machine import give_back_freed_memory, peak_memory
-from langlearn.training import Run, setup_of
+from langlearn.training import Run
 from langlearn.trainlog import TrainLog, clock
 
 Progress = Callable[[str, int, int | None], None]
@@ -117,7 +118,7 @@ def fine_tune(
     tuned = model.add_adapter(base, config.adapter, config.training.seed)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     log.say(f"adapter: {trainable:,} trainable parameters")
-    setup = setup_of(plan, config.training, base.config, lesson.lengths, ranks.device)
+    setup = Setup.of(plan, config.training, base.config, lesson.lengths, ranks.device)
     run = Run(
         tuned, lesson.curriculum, lesson.held_out, config.training, setup, ranks, log, folder,
         fingerprint=fingerprint(config, corpus, identity, plan),

@@ -22,6 +22,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from langlearn import answer_pace, falcon, launch, memory, model, training
+from langlearn.computing import Setup
 from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
@@ -105,7 +106,7 @@ class StandIns:
         # Weights that train in 4-bit answer in 4-bit here: what they might be folded into would not be small.
         packed = config.model.quantization == "nf4" and not plan.unpacked
         self.answers_in = plan.dtype if packed else dtype_of_answers(config, plan.device, plan.dtype)
-        self.curriculum, setup = curriculum, training.setup_of(plan, config.training, model_config, lengths, device)
+        self.curriculum, setup = curriculum, Setup.of(plan, config.training, model_config, lengths, device)
         kind = (config, model_config, curriculum, setup)
         again = plan.recomputed_layers / self.wanted
         kinds = [(1 - again, 0), (again, self.wanted)] if len(self.layers) > 1 else [(1.0, plan.recomputed_layers)]
@@ -185,7 +186,7 @@ def seconds_per_token(timed: Sequence[tuple[int, float]], sizes: Sequence[int]) 
 def micro_batches_of(lengths: Sequence[int], plan, settings, model_config) -> Iterator[list[int]]:
     """The cases (by number) of each micro-batch on any rank, for the first steps of an epoch, as the run will cut
     them; with several workers what they compute side by side, of a long step a part."""
-    setup = training.setup_of(plan, settings, model_config, lengths, torch.device(plan.device))
+    setup = Setup.of(plan, settings, model_config, lengths, torch.device(plan.device))
     for step in steps_of_epoch(len(lengths), settings.batch_size, settings.seed, 0)[:STEPS_LOOKED_AT]:
         examples = [Example((i,) * lengths[i], 0) for i in step]  # each token tells the case
         for share in shares(examples, plan.ranks):
@@ -213,7 +214,7 @@ def typical(batches: list[list[int]], lengths: Sequence[int]) -> tuple[list[list
 
 
 def build(
-    plan, layers: int, config: Config, model_config, curriculum: Curriculum, setup: training.Setup
+    plan, layers: int, config: Config, model_config, curriculum: Curriculum, setup: Setup
 ) -> training.Run:
     """A run of a model with so many layers of the real shapes and random weights."""
     cut = copy.deepcopy(model_config)

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import torch
 
-from langlearn import checkpoint, falcon, launch, objective, optimization
+from langlearn import checkpoint, launch, objective, optimization
 from langlearn import model as models
 from langlearn.ahead import Ahead
+from langlearn.computing import Setup
 from langlearn.config import Training
 from langlearn.errors import UserError
-from langlearn.examples import Batch, Curriculum, Example, Fill, micro_batches, shares, steps_of_epoch
+from langlearn.examples import Batch, Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.interruption import interruptible
 from langlearn.machine import give_back_freed_memory, keep_freed_memory, peak_memory
 from langlearn.side_by_side import SideBySide
@@ -45,36 +46,6 @@ class Progress:
     evaluations: list[dict] = field(default_factory=list)
     last: dict = field(default_factory=dict)
     stopped_early: bool = False
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the plan decided for this machine."""
-
-    device: torch.device
-    dtype: torch.dtype
-    packed: bool
-    tokens_per_micro_batch: int
-    optimizer: str
-    cases_per_micro_batch: int | None = None
-    fill: Fill = Fill()
-    workers: int = 1
-    """Threads that compute a step's examples side by side."""
-
-
-def setup_of(plan, training: Training, model_config, lengths: Sequence[int], device: torch.device) -> Setup:
-    """How examples of these token `lengths` are computed under the plan; `model_config` is transformers'."""
-    packed = falcon.packs(model_config)
-    return Setup(
-        device=device,
-        dtype=plan.dtype,
-        packed=packed,
-        tokens_per_micro_batch=plan.tokens_per_micro_batch,
-        optimizer=plan.optimizer,
-        cases_per_micro_batch=training.per_device_train_batch_size,
-        fill=Fill.of(lengths, plan.tokens_per_micro_batch, packed) if plan.device == "cpu" else Fill(),
-        workers=plan.workers,
-    )
 
 
 class Run:

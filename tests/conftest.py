@@ -109,6 +109,28 @@ def tiny_corpus(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def flags(tiny_falcon, tiny_corpus, tmp_path_factory) -> list[str]:
+    """The settings of run_query.py over the small parts."""
+    folder = tmp_path_factory.mktemp("answers")
+    return [
+        "--profile", "tiny", "--model.base", str(tiny_falcon), "--data.cases", str(tiny_corpus),
+        "--index.folder", str(folder / "index"), "--training.output", str(folder / "adapter"),
+        "--answering.max_new_tokens", "12", "--answering.min_similarity", "0.3", "--answering.context_tokens", "1200",
+        "--answering.k", "3",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def answerer(flags):
+    """What run_query.py answers with under `flags`; their index is there with it."""
+    import run_query
+    from langlearn import config
+
+    settings, _ = config.load(flags)
+    return run_query.open_answerer(settings, False, lambda *_: None)
+
+
 @pytest.fixture
 def plain_environment(monkeypatch):
     """As on a machine without a GPU, where nobody asked for ranks."""
@@ -154,7 +176,7 @@ def make_run(tiny_falcon, tiny_corpus, tmp_path):
     """Makes the run of a small Falcon over `tiny_corpus`, from training settings."""
     from transformers import AutoTokenizer
 
-    from langlearn import launch, model, training
+    from langlearn import computing, launch, model, training
     from langlearn.cases import read
     from langlearn.config import Adapter, Data, Model, Training
     from langlearn.examples import Curriculum, Encoder
@@ -167,7 +189,7 @@ def make_run(tiny_falcon, tiny_corpus, tmp_path):
         tuned = model.add_adapter(base, Adapter(dropout=dropout), seed=0)
         encoder = Encoder(AutoTokenizer.from_pretrained(tiny_falcon), 256)
         cases = read(Data(cases=str(tiny_corpus))).cases
-        setup = training.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw", workers=workers)
+        setup = computing.Setup(torch.device("cpu"), torch.float32, True, budget, "adamw", workers=workers)
         return training.Run(
             tuned, Curriculum(cases[:20], [], encoder, chosen, 0), [encoder.example(c) for c in cases[20:]], chosen,
             setup, launch.init(), TrainLog(tmp_path / "logs"), tmp_path / "checkpoints", {"seed": 1},

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+import run_query
 from langlearn import export, generation, machine, merging, model, prompts
 from langlearn.config import Config, Data, Training
 from langlearn.config import Model as ModelSettings
@@ -23,9 +24,6 @@ from langlearn.measuring.likeness import Difference
 from langlearn.speaker import load_speaker
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-import run_query  # noqa: E402
-
 QUESTIONS = [prompts.question_prompt(text) for text in ("A dancer twisted her ankle: a sprain?", "Why does he cough?")]
 # What anybody types who has transformers and has never heard of this project.
 PLAIN = """

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from langlearn import config, finetuning, hardware, launch, objective, pace, stand_in, training
+from langlearn import computing, config, finetuning, hardware, launch, objective, pace, stand_in, training
 from langlearn.examples import steps_of_epoch
 from langlearn.trainlog import TrainLog
 
@@ -58,7 +58,7 @@ def test_of_two_ranks_the_one_with_more_to_do_sets_the_time():
 def test_the_steps_and_evaluations_are_those_of_the_run(epochs, situation):
     made, model_config, lesson, plan = situation(num_train_epochs=epochs, early_stopping_patience=0)
     lengths = lesson.lengths
-    setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
+    setup = computing.Setup.of(plan, made.training, model_config, lengths, ALONE.device)
     built = stand_in.build(plan, 1, made, model_config, lesson.curriculum, setup)
     run = training.Run(
         built.model, lesson.curriculum, lesson.held_out, made.training, setup, ALONE, TrainLog(ALONE, enabled=False),

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import pytest
 import torch
 from adapters import give_a_voice
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import run_evaluation  # noqa: E402
-from langlearn import assets, cases, config, model, record, runs  # noqa: E402
-from langlearn.errors import UserError  # noqa: E402
-from langlearn.measuring import results  # noqa: E402
+import run_evaluation
+from langlearn import assets, cases, config, model, record, runs
+from langlearn.errors import UserError
+from langlearn.measuring import results
 
 
 @pytest.fixture(scope="module")

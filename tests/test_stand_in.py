@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, FalconConfig, GPT2Config
 
-from langlearn import cases, finetuning, hardware, launch, model, stand_in, training
+from langlearn import cases, computing, finetuning, hardware, launch, model, stand_in
 from langlearn.examples import shares, steps_of_epoch
 from langlearn.trainlog import TrainLog
 
@@ -63,7 +63,7 @@ def test_micro_batches_are_cut_as_the_run_cuts_them(situation, monkeypatch, othe
     made, model_config, lesson, plan = situation(batch_size=6, **settings)
     plan = replace(plan, workers=1)
     model_config, lengths = other or model_config, lesson.lengths
-    setup = training.setup_of(plan, made.training, model_config, lengths, ALONE.device)
+    setup = computing.Setup.of(plan, made.training, model_config, lengths, ALONE.device)
     run = stand_in.build(plan, 1, made, model_config, lesson.curriculum, setup)
     expected = []
     for step in steps_of_epoch(len(lengths), 6, made.training.seed, 0):
@@ -154,7 +154,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths)
     assert plan.unpacked is (quantization == "nf4")
     plan = replace(plan, unpacked=unpacked)
-    setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
+    setup = computing.Setup.of(plan, made.training, model_config, lesson.lengths, ALONE.device)
     built = stand_in.build(plan, 2, made, model_config, lesson.curriculum, setup).model
     real, real_setup = about_to_train(made, plan, lesson)
     assert setup == real_setup and setup.fill.row > setup.fill.example > 1
@@ -188,7 +188,7 @@ def test_a_large_model_with_some_layers_computed_again_is_timed_as_both_kinds(si
 
 def test_fewer_layers_keep_everything_else(situation):
     made, model_config, lesson, plan = situation()
-    setup = training.setup_of(plan, made.training, model_config, lesson.lengths, ALONE.device)
+    setup = computing.Setup.of(plan, made.training, model_config, lesson.lengths, ALONE.device)
     one = stand_in.build(replace(plan, unpacked=False), 1, made, model_config, lesson.curriculum, setup).model
     assert len(one.get_base_model().transformer.h) == 1 and model_config.num_hidden_layers == 2
     assert model.count_quantised(one) == (4, 4)
@@ -201,7 +201,7 @@ def test_models_that_list_their_layers_can_be_cut(situation):
     listed = Qwen2Config(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
                          num_key_value_heads=2, vocab_size=400)  # fmt: skip
     assert len(listed.layer_types) == 4
-    setup = training.setup_of(plan, made.training, listed, lesson.lengths, ALONE.device)
+    setup = computing.Setup.of(plan, made.training, listed, lesson.lengths, ALONE.device)
     run = stand_in.build(plan, 2, made, listed, lesson.curriculum, setup)
     run.step(lambda _: [lesson.curriculum.example(i, 0) for i in (0, 1)])
     assert run.progress.tokens == sum(lesson.lengths[:2])
