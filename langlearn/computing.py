@@ -34,6 +34,13 @@ class Setup:
             tokens_per_micro_batch=plan.tokens_per_micro_batch,
             optimizer=plan.optimizer,
             cases_per_micro_batch=training.per_device_train_batch_size,
-            fill=Fill.of(lengths, plan.tokens_per_micro_batch, packed) if plan.device == "cpu" else Fill(),
+            fill=Fill.of(lengths, _row(plan, training, lengths), packed) if plan.device == "cpu" else Fill(),
             workers=plan.workers,
         )
+
+
+def _row(plan, training: Training, lengths: Sequence[int]) -> float:
+    """Tokens that a micro-batch holds, about: its budget, or less where a worker's share of a step is less."""
+    share = training.batch_size / (plan.ranks * plan.workers)
+    cases = min(share, training.per_device_train_batch_size or share)
+    return min(plan.tokens_per_micro_batch, cases * sum(lengths) / max(1, len(lengths)))

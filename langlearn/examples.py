@@ -132,12 +132,12 @@ class Fill:
     row: int = 1
 
     @classmethod
-    def of(cls, lengths: Sequence[int], budget: int, packed: bool = True) -> "Fill":
-        """For examples of these lengths in rows of this budget: powers of two that add at most 4 % on average, each;
-        12 % to padded ones, whose shapes are two numbers."""
+    def of(cls, lengths: Sequence[int], row: float, packed: bool = True) -> "Fill":
+        """For examples of these lengths in rows of about `row` tokens: powers of two that add at most 4 % on average,
+        each; 12 % to padded ones, whose shapes are two numbers."""
         most = 0.04 if packed else 0.12
         mean = sum(lengths) / max(1, len(lengths))
-        return cls(*(1 << max(0, int(2 * most * size).bit_length() - 1) for size in (mean, max(mean, budget))))
+        return cls(*(1 << max(0, int(2 * most * size).bit_length() - 1) for size in (mean, max(mean, row))))
 
     def lengths(self, examples: Sequence[Example]) -> list[int]:
         """What each example takes, filled up, and what is left over to fill the row, if anything is."""

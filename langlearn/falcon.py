@@ -25,7 +25,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.models.falcon import modeling_falcon
-from transformers.models.falcon.modeling_falcon import FalconAttention, apply_rotary_pos_emb
+from transformers.models.falcon.modeling_falcon import FalconAttention, FalconDecoderLayer, apply_rotary_pos_emb
 
 from langlearn.rows import Row, Turned, attended, causal_attention, try_kernel
 
@@ -54,14 +54,15 @@ def on_its_own() -> None:
 
 
 @contextmanager
-def packed(lengths: list[int] | None):
+def packed(lengths: list[int] | None, asked: torch.Tensor | None = None):
     """Within, row 0 of every forward and backward holds examples of these `lengths`, end to end.
 
     The backward pass belongs inside too: activation checkpointing runs attention again there.
     `None` leaves attention as it is, so that callers need no second path.
+    `asked` (places,): only the states of these places are wanted of a model that `gives_what_is_asked`.
     """
     packing = _packing()
-    before, packing.row = packing.row, None if lengths is None else Row(lengths)
+    before, packing.row = packing.row, None if lengths is None else Row(lengths, asked)
     try:
         yield
     finally:
@@ -97,6 +98,7 @@ class FusedFalconAttention(FalconAttention):
         use_cache=False,
         output_attentions=False,
         position_embeddings=None,
+        asked=None,
         **kwargs,
     ):
         if alibi is not None or output_attentions:
@@ -106,7 +108,7 @@ class FusedFalconAttention(FalconAttention):
         row = _packing().row
         if row is not None and batch == 1 and one_key(self.config):
             query, key, value = Turned.apply(fused[0], cos[0], sin[0], self.num_heads)
-            return self.dense(attended(query, key, value, row)[None]), None
+            return self.dense(attended(query, key, value, row, asked)[None]), None
         query, key, value = (x.transpose(1, 2) for x in self._split_heads(fused))
         query, key = apply_rotary_pos_emb(query, key, cos, sin)
         if layer_past is not None:
@@ -121,6 +123,37 @@ class FusedFalconAttention(FalconAttention):
             key, value = (x.expand(-1, self.num_heads, -1, -1) for x in (key, value))
             output = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         return self.dense(output.transpose(1, 2).reshape(batch, length, -1)), None
+
+
+class LastLayer(FalconDecoderLayer):
+    """The last layer of a multi-query Falcon. Of the places that are not asked for, see `packed`, it computes key and
+    value, which others attend to, and nothing after: (1, length, width) → (1, places, width). A training step asks for
+    the places that predict an answer; below retrieved cases that is every sixth."""
+
+    def forward(self, hidden_states, *args, **kwargs):
+        row = _packing().row
+        if row is None or not row.asks_for_some:
+            return super().forward(hidden_states, *args, **kwargs)
+        asked = row.asked(hidden_states.device)
+        states = self.input_layernorm(hidden_states)
+        attention, _ = self.self_attention(states, *args, asked=asked, **kwargs)
+        output = self.mlp(states.index_select(1, asked))
+        output += attention
+        return output + hidden_states.index_select(1, asked), None
+
+
+def give_what_is_asked(model) -> None:
+    """Have the last layer of `model`, if it can be one, compute what is asked for and no more."""
+    config = model.config
+    if one_key(config) and config.parallel_attn and not config.hidden_dropout:
+        model.base_model.h[-1].__class__ = LastLayer
+
+
+def gives_what_is_asked(model) -> bool:
+    """Whether this model's states are those of the places that `packed` names, here and now."""
+    row = _packing().row
+    asks = row is not None and row.asks_for_some
+    return asks and model.config.model_type == "falcon" and isinstance(model.base_model.h[-1], LastLayer)
 
 
 def attention_for(config) -> str:

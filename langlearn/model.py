@@ -99,6 +99,7 @@ def frozen(base, recomputed: int = 0):
     base.config.use_cache = False
     base.eval()
     falcon.choose_kernel(base)
+    falcon.give_what_is_asked(base)
     if recomputed:
         recompute(base, recomputed)
     return base

@@ -17,6 +17,7 @@ from langlearn import falcon
 from langlearn.examples import IGNORE, Batch
 from langlearn.memory import CHUNK, has_plain_head
 
+ASKED = 64  # places are asked for in multiples of so many
 ROWS = 32  # supervised tokens reach the head in multiples of so many
 TRIED = 8  # tokens
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
@@ -25,7 +26,7 @@ _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 def answer_loss(model, batch: Batch) -> torch.Tensor:
     """Sum of the negative log-likelihood (nats) of the batch's supervised tokens, a scalar in float32.
 
-    Forward and backward of a packed batch both belong inside `falcon.packed(batch.lengths)`.
+    Forward and backward of a packed batch both belong inside `packed(batch)`.
     """
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
     given = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "use_cache": False}
@@ -34,7 +35,11 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     elif not _is_plain(bare, batch.input_ids):
         logits = model(**given).logits
         return _cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
-    hidden = bare.base_model(**given)[0].flatten(0, 1).index_select(0, batch.predicting)
+    hidden = bare.base_model(**given)[0].flatten(0, 1)
+    if falcon.gives_what_is_asked(bare):
+        hidden = hidden[: len(batch.predicting)]
+    else:
+        hidden = hidden.index_select(0, batch.predicting)
     targets = batch.labels.flatten()[batch.predicting + 1]
     head = bare.get_output_embeddings().weight.to(hidden.dtype)
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
@@ -94,5 +99,10 @@ def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def packed(batch: Batch):
-    """The context in which this batch's forward and backward run."""
-    return falcon.packed(batch.lengths)
+    """The context in which this batch's forward and backward run: only what predicts an answer is asked for."""
+    return falcon.packed(batch.lengths, _filled_up(batch.predicting) if len(batch.predicting) else None)
+
+
+def _filled_up(places: torch.Tensor) -> torch.Tensor:
+    """To a multiple, by repeating the last one: a CPU prepares kernels for each number of rows."""
+    return torch.cat([places, places[-1:].expand(-len(places) % ASKED)])

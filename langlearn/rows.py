@@ -4,11 +4,12 @@
                                    →  of each example softmax(q kᵀ / √d) v, each position on itself and before
                                    →  (length, heads x d)
 
-Three ways with the same result: on a CPU in bfloat16 one product of all heads with the one key; on a GPU whose flash
-attention takes rows as they are, one kernel for all examples; anywhere else a fused kernel for each.
+Where something is asked at some places of the row only, as of the last layer when a model is trained, the result is
+that of these places. Three ways with the same result: on a CPU in bfloat16 one product of all heads with the one key;
+on a GPU whose flash attention takes rows as they are, one kernel for all examples; anywhere else a fused kernel for
+each.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -25,13 +26,17 @@ BLOCK = 128  # positions whose scores are computed at once, with the keys up to 
 TRIED_ON = (3, 70, 200)  # tokens of the examples with which a GPU's kernel for rows is tried
 CLOSE = 0.03  # of the norm: what rounding to 16 bits may change
 _taken: dict[tuple, bool] = {}
+Block = tuple[int, int, int]
+"""(first position of its example, start, end) of a block of positions, all counted from the start of the row"""
 
 
 class Row:
-    """How many tokens the examples of a row have."""
+    """How many tokens the examples of a row have, and at which places of the row something is asked of the last layer:
+    `asked` (places,), None for all of them."""
 
-    def __init__(self, lengths: list[int]):
+    def __init__(self, lengths: list[int], asked: torch.Tensor | None = None):
         self.lengths = lengths
+        self._asked = asked
         self._ends: torch.Tensor | None = None
 
     def ends(self, device: torch.device) -> torch.Tensor:
@@ -41,17 +46,28 @@ class Row:
             self._ends = counts.cumsum(0, dtype=torch.int32).to(device)
         return self._ends
 
+    @property
+    def asks_for_some(self) -> bool:
+        return self._asked is not None
 
-def attended(query, key, value, row: Row) -> torch.Tensor:
-    """(length, heads, d), (length, d) and (length, d) → (length, heads x d)."""
+    def asked(self, device: torch.device) -> torch.Tensor:
+        """(places,) int64; copied to the device once."""
+        self._asked = self._asked.to(device)
+        return self._asked
+
+
+def attended(query, key, value, row: Row, asked: torch.Tensor | None = None) -> torch.Tensor:
+    """(length, heads, d), (length, d) and (length, d) → (length, heads x d), or of the places `asked` alone."""
     length, heads, size = query.shape
     if sum(row.lengths) != length:
         raise ValueError(f"a row of {length} tokens holds no examples of {row.lengths}")
     if (query.device.type, query.dtype) == SCORED and max(row.lengths) <= MOST_SCORED:
-        return Scored.apply(query, key, value, row.lengths)
-    if _taken.get((query.device, query.dtype, heads, size)):
-        return _in_one_kernel(query, key, value, row)
-    return _each_alone(query, key, value, row)
+        output = Scored.apply(query, key, value, _blocks(row.lengths, asked))
+    elif _taken.get((query.device, query.dtype, heads, size)):
+        output = _in_one_kernel(query, key, value, row)
+    else:
+        output = _each_alone(query, key, value, row)
+    return output if asked is None else output.index_select(0, asked)
 
 
 def _each_alone(query, key, value, row: Row) -> torch.Tensor:
@@ -138,29 +154,29 @@ def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, out: torch.Tens
 
 class Scored(torch.autograd.Function):
     """softmax(q kᵀ / √d) v of each of the examples end to end, each position on itself and before: (length, heads, d),
-    (length, d) and (length, d) → (length, heads x d). One product of a block of positions, all heads, with the one
-    key: on a CPU in bfloat16 faster than torch's fused kernel, which misses the matrix unit."""
+    (length, d) and (length, d) → (length, heads x d), zero outside the `blocks`. One product of a block of positions,
+    all heads, with the one key: on a CPU in bfloat16 faster than torch's fused kernel, which misses the matrix unit."""
 
     @staticmethod
-    def forward(ctx, query, key, value, lengths: list[int]):
+    def forward(ctx, query, key, value, blocks: list[Block]):
         _, heads, size = query.shape
-        key, out, kept = key * size**-0.5, torch.empty_like(query), []
-        for first, start, end in _blocks(lengths):
+        key, out, kept = key * size**-0.5, torch.zeros_like(query), []
+        for first, start, end in blocks:
             rows, keys = (end - start) * heads, end - first
             scores = query[start:end].reshape(rows, size) @ key[first:end].T
             scores.view(end - start, heads, keys)[..., start - first :] += _later(end - start)[:, None]
             kept.append(scores.softmax(dim=-1))
             torch.mm(kept[-1], value[first:end], out=out[start:end].view(rows, size))
         ctx.save_for_backward(query, key, value, *kept)
-        ctx.lengths = lengths
+        ctx.blocks = blocks
         return out.flatten(1)
 
     @staticmethod
     def backward(ctx, gradient):
         query, key, value, *kept = ctx.saved_tensors
         _, heads, size = query.shape
-        of_query, of_key, of_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
-        for (first, start, end), shares in zip(_blocks(ctx.lengths), kept, strict=True):
+        of_query, of_key, of_value = (torch.zeros_like(x) for x in (query, key, value))
+        for (first, start, end), shares in zip(ctx.blocks, kept, strict=True):
             rows = (end - start) * heads
             towards = gradient[start:end].reshape(rows, size)
             of_value[first:end].addmm_(shares.T, towards)
@@ -170,17 +186,19 @@ class Scored(torch.autograd.Function):
         return of_query, of_key.mul_(size**-0.5), of_value, None
 
 
-def _blocks(lengths: list[int]) -> Iterator[tuple[int, int, int]]:
-    """(first position of its example, start, end) of each block of positions, all counted from the start of
-    the row. Only the last of an example has a size of its own, half to one and a half blocks: so the
-    kernels of the others serve all."""
-    first = 0
+def _blocks(lengths: list[int], asked: torch.Tensor | None = None) -> list[Block]:
+    """All blocks of these examples, or those with a place that is asked for. Only the last of an example has a size of
+    its own, half to one and a half blocks: so the kernels of the others serve all."""
+    blocks, first = [], 0
     for length in lengths:
         full = max(1, round(length / BLOCK)) - 1
-        for number in range(full):
-            yield first, first + number * BLOCK, first + (number + 1) * BLOCK
-        yield first, first + full * BLOCK, first + length
+        blocks += [(first, first + number * BLOCK, first + (number + 1) * BLOCK) for number in range(full)]
+        blocks.append((first, first + full * BLOCK, first + length))
         first += length
+    if asked is None:
+        return blocks
+    ends = torch.tensor([end for _, _, end in blocks])
+    return [blocks[i] for i in torch.searchsorted(ends, asked, right=True).unique().tolist()]
 
 
 def scores_kept(length: int) -> int:

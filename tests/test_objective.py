@@ -15,7 +15,7 @@ from transformers import (
     PhiForCausalLM,
 )
 
-from langlearn import falcon, objective
+from langlearn import falcon, objective, rows
 from langlearn.cases import Case
 from langlearn.examples import Encoder, Fill, micro_batches
 
@@ -128,6 +128,43 @@ def test_checkpointed_attention_is_recomputed_inside_the_packing(tiny_falcon, ex
                 objective.answer_loss(model, batch).backward()
         gradients.append(model.transformer.h[0].self_attention.query_key_value.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)], ids=["fused", "scored"]
+)
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
+def test_the_last_layer_computes_what_predicts_an_answer_to_the_same_loss_and_gradients(
+    tiny_falcon, examples, dtype, tolerance, again, monkeypatch
+):
+    monkeypatch.setattr(objective, "ASKED", 16)
+    monkeypatch.setattr(rows, "BLOCK", 16)
+    [batch] = micro_batches(examples[2:6], 10_000, True, pad_id=0, fill=Fill(16, 64))
+    found, widths = [], []
+    for short in (False, True):
+        model = fused(tiny_falcon).to(dtype).train()
+        if short:
+            falcon.give_what_is_asked(model)
+        if again:
+            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        model.transformer.h[-1].mlp.register_forward_pre_hook(lambda _, given: widths.append(given[0].shape[1]))
+        with objective.packed(batch):
+            loss = objective.answer_loss(model, batch)
+            loss.backward()
+        found.append([loss, *(p.grad for p in model.parameters())])
+    computed, asked = batch.input_ids.numel(), -(-batch.supervised // 16) * 16
+    assert asked < computed and widths == [computed] * (1 + again) + [asked] * (1 + again)
+    for full, short in zip(*found, strict=True):
+        assert (full - short).float().norm() <= tolerance * full.float().norm()
+
+
+def test_whoever_asks_for_nothing_gets_the_states_of_all_places(tiny_falcon, examples):
+    full, short = fused(tiny_falcon), fused(tiny_falcon)
+    falcon.give_what_is_asked(short)
+    [batch] = micro_batches(examples, 10_000, True, pad_id=0)
+    given = {"position_ids": batch.position_ids, "use_cache": False}
+    with falcon.packed(batch.lengths), torch.no_grad():
+        assert torch.equal(short(batch.input_ids, **given).logits, full(batch.input_ids, **given).logits)
 
 
 def test_in_float16_the_sum_of_large_hidden_states_does_not_reach_the_loss(tiny_falcon, examples):

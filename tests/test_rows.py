@@ -154,7 +154,7 @@ def test_attention_that_prepares_a_plan_for_each_length_is_never_taken():
 def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
     monkeypatch.setattr(rows, "BLOCK", block)
     lengths, size = [7, 1, 40], 16
-    assert len(list(rows._blocks(lengths))) == {16: 4, 3: 16}.get(block, 3)
+    assert len(rows._blocks(lengths)) == {16: 4, 3: 16}.get(block, 3)
     query = torch.randn(48, 4, size, dtype=torch.float64, requires_grad=True)
     key, value = (torch.randn(48, size, dtype=torch.float64, requires_grad=True) for _ in range(2))
     expected = torch.cat([
@@ -163,7 +163,7 @@ def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
         ).transpose(0, 1).flatten(1)
         for q, k, v in zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
     ])  # fmt: skip
-    found = rows.Scored.apply(query, key, value, lengths)
+    found = rows.Scored.apply(query, key, value, rows._blocks(lengths))
     torch.testing.assert_close(found, expected)
     towards = torch.randn_like(expected)
     for one, other in zip(
@@ -174,11 +174,17 @@ def test_a_row_on_a_cpu_attends_as_its_examples_do_alone(block, monkeypatch):
 
 def test_no_scores_are_computed_for_keys_behind_a_block():
     for length in (1, 100, 191, 192, 288, 700, 1024):
-        blocks = list(rows._blocks([13, length]))
+        blocks = rows._blocks([13, length])
         assert blocks[0] == (0, 0, 13) and blocks[1][1] == 13 and blocks[-1][2] == 13 + length
         assert all(end - start <= 1.5 * rows.BLOCK for _, start, end in blocks)
         assert all(end == start for (_, _, end), (_, start, _) in zip(blocks, blocks[1:], strict=False))
     assert rows.scores_kept(100) == 100 and rows.scores_kept(4 * rows.BLOCK) == 5 / 8 * 4 * rows.BLOCK
+
+
+def test_blocks_in_which_nothing_is_asked_are_left_out():
+    lengths = [300, 40, 300]
+    asked = torch.tensor([128, 299, 340, 600, 600])  # the example in the middle is asked for nothing
+    assert rows._blocks(lengths, asked) == [(0, 128, 300), (340, 340, 468), (340, 468, 640)]
 
 
 def test_examples_of_all_lengths_share_the_shapes_of_their_blocks_but_for_the_last():
