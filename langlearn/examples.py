@@ -46,7 +46,8 @@ class Batch:
     """input_ids, labels: (rows, length) int64. Packed: one row, position_ids restart, `lengths` says where; each
     example and the row may end in padding, which no example sees and which carries no loss. Padded (models whose
     attention is not ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones; `predicting`
-    (supervised,) are the places, row after row, whose next token carries loss."""
+    (supervised,) are the places, row after row, whose next token carries loss, and `asked` the same, filled up by
+    repeating the last one."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
@@ -55,6 +56,7 @@ class Batch:
     lengths: list[int] | None
     predicting: torch.Tensor
     tokens: int
+    asked: torch.Tensor | None = None
 
     @property
     def supervised(self) -> int:
@@ -124,8 +126,8 @@ def shares(examples: Sequence[Example], ranks: int) -> list[list[Example]]:
 
 @dataclass(frozen=True)
 class Fill:
-    """Multiples of tokens to which packed examples, and then whole rows, are filled up; padded ones
-    alike, to the first. Where a kernel is prepared for each shape, as on CPUs, few shapes save a quarter
+    """Multiples of tokens to which packed examples, and then whole rows and what is asked of them, are filled up;
+    padded ones alike, to the first. Where a kernel is prepared for each shape, as on CPUs, few shapes save a quarter
     of the time and half the memory."""
 
     example: int = 1
@@ -186,14 +188,16 @@ def _packed(examples: list[Example], pad_id: int, fill: Fill) -> Batch:
         filled = ((*v, *[padding] * (n - len(v))) for v, n in zip_longest(values, lengths, fillvalue=()))
         return torch.tensor([list(chain.from_iterable(filled))])
 
+    predicting = _predicting(examples, accumulate(lengths, initial=0))
     return Batch(
         input_ids=row([e.input_ids for e in examples], pad_id),
         labels=row([e.labels for e in examples], IGNORE),
         position_ids=torch.cat([torch.arange(n) for n in lengths])[None],
         attention_mask=None,
         lengths=lengths,
-        predicting=_predicting(examples, accumulate(lengths, initial=0)),
+        predicting=predicting,
         tokens=sum(len(e.input_ids) for e in examples),
+        asked=torch.cat([predicting, predicting[-1:].expand(-len(predicting) % fill.row)]) if len(predicting) else None,
     )
 
 

@@ -17,7 +17,6 @@ from langlearn import falcon
 from langlearn.examples import IGNORE, Batch
 from langlearn.memory import CHUNK, has_plain_head
 
-ASKED = 64  # places are asked for in multiples of so many
 ROWS = 32  # supervised tokens reach the head in multiples of so many
 TRIED = 8  # tokens
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
@@ -100,9 +99,4 @@ def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def packed(batch: Batch):
     """The context in which this batch's forward and backward run: only what predicts an answer is asked for."""
-    return falcon.packed(batch.lengths, _filled_up(batch.predicting) if len(batch.predicting) else None)
-
-
-def _filled_up(places: torch.Tensor) -> torch.Tensor:
-    """To a multiple, by repeating the last one: a CPU prepares kernels for each number of rows."""
-    return torch.cat([places, places[-1:].expand(-len(places) % ASKED)])
+    return falcon.packed(batch.lengths, batch.asked)
