@@ -35,7 +35,7 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
         logits = model(**given).logits
         return _cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
     hidden = bare.base_model(**given)[0].flatten(0, 1)
-    if falcon.gives_what_is_asked(bare):
+    if falcon.gave_what_was_asked():
         hidden = hidden[: len(batch.predicting)]
     else:
         hidden = hidden.index_select(0, batch.predicting)

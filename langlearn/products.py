@@ -15,7 +15,8 @@ from torch import nn
 
 CLEARLY = 1.25  # times as fast: below that, nothing is changed
 TRIALS, ROWS, WIDTH = 9, 64, 512
-FEW, STEP = 256, 64  # more rows are filled up to a multiple: oneDNN keeps code, 0.2 MB of it, for every number of rows
+# Rows are filled up, from so many on, to a multiple: oneDNN keeps code, 0.2 MB of it, for every number of rows.
+STEPS = ((1024, 256), (256, 64))
 
 
 class OneDnnLinear(nn.Linear):
@@ -25,9 +26,10 @@ class OneDnnLinear(nn.Linear):
         if torch.is_grad_enabled() or input.dtype != torch.float32 or not input.numel():
             return super().forward(input)
         rows = input.numel() // input.shape[-1]
-        if rows <= FEW or not rows % STEP:
+        missing = -rows % next((step for few, step in STEPS if rows > few), 1)
+        if not missing:
             return _onednn(input, self.weight, self.bias)
-        filled = F.pad(input.reshape(rows, -1), (0, 0, 0, -rows % STEP))
+        filled = F.pad(input.reshape(rows, -1), (0, 0, 0, missing))
         return _onednn(filled, self.weight, self.bias)[:rows].view(*input.shape[:-1], -1)
 
 

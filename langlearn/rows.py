@@ -32,11 +32,12 @@ Block = tuple[int, int, int]
 
 class Row:
     """How many tokens the examples of a row have, and at which places of the row something is asked of the last layer:
-    `asked` (places,), None for all of them."""
+    `asked` (places,), None for all of them. `answered`: whether that layer gave these places alone."""
 
     def __init__(self, lengths: list[int], asked: torch.Tensor | None = None):
         self.lengths = lengths
         self._asked = asked
+        self.answered = False
         self._ends: torch.Tensor | None = None
 
     def ends(self, device: torch.device) -> torch.Tensor:

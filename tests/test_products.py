@@ -32,7 +32,7 @@ def kinds(model) -> set[type]:
 
 
 @needs_onednn
-@pytest.mark.parametrize("shape", [(24,), (1, 24), (3, 7, 24), (0, 24), (2, 160, 24), (3, 171, 24), (1, 600, 24)])
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (3, 7, 24), (0, 24), (2, 160, 24), (3, 171, 24), (1, 600, 24), (5, 300, 24)])
 def test_the_values_are_the_same(faster, shape):
     plain, x = layers(), torch.randn(*shape)
     fast = products.hasten(copy.deepcopy(plain))
@@ -48,9 +48,9 @@ def test_many_rows_come_in_few_numbers(faster, monkeypatch):
     monkeypatch.setattr(products, "_onednn", lambda x, *rest: (seen.add(x.numel() // x.shape[-1]), real(x, *rest))[1])
     model = products.hasten(layers())
     with torch.no_grad():
-        for rows in (1, 11, 256, *range(257, 513, 17)):
+        for rows in (1, 11, 256, *range(257, 513, 17), 1024, *range(1025, 2049, 99)):
             assert model(torch.randn(rows, 24)).shape == (rows, 8)
-    assert seen == {1, 11, 256, 320, 384, 448, 512}
+    assert seen == {1, 11, 256, 320, 384, 448, 512, 1024, 1280, 1536, 1792, 2048}
 
 
 @needs_onednn
