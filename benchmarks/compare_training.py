@@ -86,8 +86,9 @@ def held_out_loss(tuned, tokenizer, path: str) -> float:
     tuned.eval()
     with torch.no_grad(), torch.autocast(tuned.device.type, dtype=torch.bfloat16):
         for batch in examples.micro_batches(of_all, 1, packed, pad_id=0):
+            batch = batch.to(tuned.device)
             with objective.packed(batch):
-                total += objective.answer_loss(tuned, batch.to(tuned.device)).item()
+                total += objective.answer_loss(tuned, batch).item()
     return total / sum(example.supervised for example in of_all)
 
 

@@ -7,7 +7,7 @@ cards hold what their plans say.
 1. The rate of bf16 products of 8192 x 8192 matrices.
 2. `compare_training.py`, old recipe against this project, at least --steps steps each: speeds, losses,
    and which share of the rate the faster one reaches (4 FLOP a token for each weight of the layers:
-   forward, and gradients of the inputs).
+   forward, and gradients of the inputs; of this project's some 1 % less is computed, see falcon.LastLayer).
 3. For each of --cards a run of medical_diagnosis_gpu.py that may allocate no more than such a card has: memory planned
    and allocated, by steps, evaluations, checkpoints and between them (loading, answers), reserved by torch, and taken
    of the GPU by the whole process; time predicted and taken. The cases are as long as with retrieved ones in their

@@ -191,6 +191,11 @@ class Config:
                 "computed at once: keep one, set the other to null"
             )
 
+    @property
+    def embeds(self) -> bool:
+        """Whether fine-tuning opens an index: for the cases in its prompts, or to measure what came of it."""
+        return bool(self.training.retrieval_share and self.answering.k or self.evaluation.cases)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -23,7 +23,7 @@ from langlearn.clinical.untrusted import strip_terminal
 from langlearn.conditions import Synonyms
 from langlearn.config import Config
 from langlearn.errors import UserError
-from langlearn.examples import Encoder, Example, micro_batches
+from langlearn.examples import Encoder, Example, Fill, micro_batches
 from langlearn.generation import Generated
 from langlearn.measuring import judging, measures, reopen
 from langlearn.measuring.judging import Judge, Mark, Question, Reply
@@ -50,6 +50,7 @@ OFF_TOPIC = (
 )
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
+ROW = 64  # tokens: to a multiple rows are filled up, so that they have few lengths
 MODES = {"BM25": "bm25", "dense": "dense", "hybrid": "hybrid"}
 
 
@@ -172,9 +173,11 @@ def reference_losses(answerer: Answerer, questions: Sequence[Question], progress
         reference = reference[: question.room]
         # One example at a time: its loss is then its own, and resampling has cases to draw from.
         example = Example(prompt + reference, len(prompt))
-        [batch] = micro_batches([example], len(example.input_ids), falcon.packs(tuned.config), pad_id=0, count=1)
+        packs, fill = falcon.packs(tuned.config), Fill(row=ROW)
+        [batch] = micro_batches([example], len(example.input_ids), packs, pad_id=0, count=1, fill=fill)
+        batch = batch.to(device)
         with objective.packed(batch):
-            losses.append((objective.answer_loss(tuned, batch.to(device)).item(), len(reference)))
+            losses.append((objective.answer_loss(tuned, batch).item(), len(reference)))
         progress(done, len(questions))
     return losses
 

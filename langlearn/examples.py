@@ -47,7 +47,7 @@ class Batch:
     example and the row may end in padding, which no example sees and which carries no loss. Padded (models whose
     attention is not ours): attention_mask tells right padding, lengths is None. `tokens` counts real ones; `predicting`
     (supervised,) are the places, row after row, whose next token carries loss, and `asked` the same, filled up by
-    repeating the last one."""
+    repeating the last one; None for padded batches, and where nothing is predicted."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor
@@ -65,7 +65,7 @@ class Batch:
     def to(self, device) -> "Batch":
         moved = {
             name: value.to(device)
-            for name in ("input_ids", "labels", "position_ids", "attention_mask", "predicting")
+            for name in ("input_ids", "labels", "position_ids", "attention_mask", "predicting", "asked")
             if (value := getattr(self, name)) is not None
         }
         return replace(self, **moved)

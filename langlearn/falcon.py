@@ -8,7 +8,7 @@
    is always built). `FusedFalconAttention` expands keys and values without copying and asks for
    `is_causal`; a mask is built only where padding or a cache makes it necessary.
 4. A loss on the answers asks the last layer for some places only, and stock Falcon computes them all. After
-   `give_what_is_asked()` it stops after keys and values where nothing is asked.
+   `give_what_is_asked()` it computes keys and values where nothing is asked, and nothing after attention.
 
 A packed batch holds whole examples end to end in one row, with no padding at all:
 
@@ -61,7 +61,7 @@ def packed(lengths: list[int] | None, asked: torch.Tensor | None = None):
 
     The backward pass belongs inside too: activation checkpointing runs attention again there.
     `None` leaves attention as it is, so that callers need no second path.
-    `asked` (places,): only the states of these places are wanted, of a model that can `give_what_is_asked`.
+    `asked` (places,), on the model's device: only their states are wanted, of a model that can `give_what_is_asked`.
     """
     packing = _packing()
     before, packing.row = packing.row, None if lengths is None else Row(lengths, asked)
@@ -128,35 +128,41 @@ class FusedFalconAttention(FalconAttention):
 
 
 class LastLayer(FalconDecoderLayer):
-    """The last layer of a multi-query Falcon. Of places that are not asked for, see `packed`, it computes key and
-    value, which others attend to, and nothing after: (1, length, width) → (1, places, width). A training step asks for
-    what predicts an answer: of MedText's cases six places in ten, below retrieved cases two."""
+    """The last layer of a multi-query Falcon: (1, length, width) → (1, places, width). Where nothing is asked, see
+    `packed`, it computes key and value, which others attend to, and nothing after attention; attention itself is left
+    out there as far as blocks go, see rows.py. A training step asks for what predicts an answer: of MedText's cases
+    six places in ten, below retrieved cases two."""
 
     def forward(self, hidden_states, *args, **kwargs):
         row = _packing().row
-        if row is None or not row.asks_for_some:
+        if row is None or row.asked is None:
             return super().forward(hidden_states, *args, **kwargs)
-        asked = row.asked(hidden_states.device)
         states = self.input_layernorm(hidden_states)
-        attention, _ = self.self_attention(states, *args, asked=asked, **kwargs)
-        output = self.mlp(states.index_select(1, asked))
+        attention, _ = self.self_attention(states, *args, asked=row.asked, **kwargs)
+        output = self.mlp(states.index_select(1, row.asked))
         output += attention
         row.answered = True
-        return output + hidden_states.index_select(1, asked), None
+        return output + hidden_states.index_select(1, row.asked), None
 
 
 def give_what_is_asked(model) -> None:
     """Have the last layer of `model`, if it is a multi-query Falcon's, compute what is asked for and no more. It is
     another class, not another function, because transformers wraps `forward` of a class to compute it again."""
     config = model.config
-    if one_key(config) and config.parallel_attn and not config.hidden_dropout:
-        model.base_model.h[-1].__class__ = LastLayer
+    if not one_key(config) or not config.parallel_attn or config.hidden_dropout:
+        return
+    last = model.base_model.h[-1]
+    if isinstance(last.self_attention, FusedFalconAttention):
+        last.__class__ = LastLayer
 
 
 def gave_what_was_asked() -> bool:
-    """Whether the last forward pass gave the states of the places that `packed` names, not of all."""
+    """Whether the forward pass just done gave the states of the places that `packed` names, not of all."""
     row = _packing().row
-    return row is not None and row.answered
+    if row is None:
+        return False
+    answered, row.answered = row.answered, False
+    return answered
 
 
 def attention_for(config) -> str:

@@ -112,7 +112,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=rows.scores_kept(load.usual) if scored else 0,
-        workers=workers,
+        workers=workers, embeds=config.embeds,
     )  # fmt: skip
     if not shape.like_falcon_7b:
         from langlearn import kept  # slow to import

@@ -29,7 +29,8 @@ FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 NCCL_BUFFERS = int(0.25 * GIB)
 # What a process holds on a CPU, measured with the pinned versions:
-PYTHON_LIBRARIES = int(0.72 * GIB)
+PYTHON_LIBRARIES = int(0.55 * GIB)
+EMBEDDER = int(0.17 * GIB)  # and its libraries
 CPU_KERNELS = {2: int(0.2 * GIB), 4: int(0.1 * GIB)}  # by bytes of a number: what oneDNN keeps, and gaps
 PADDED_GAPS = 0.3  # of the activations: what a padded batch freed fits the next one, of another shape, badly
 
@@ -100,7 +101,8 @@ class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
     (`rows.scores_kept`), 0 where a fused kernel keeps none; `workers` compute side by side, and each has gradients of
-    its own. `kept`: of layers that are not counted from their shapes, see `kept.by_token`."""
+    its own. `embeds`: whether an embedder is loaded in the same run. `kept`: of layers that are not counted from their
+    shapes, see `kept.by_token`."""
 
     device: str
     dtype: torch.dtype
@@ -113,6 +115,7 @@ class Step:
     ranks: int
     scored_length: int = 0
     workers: int = 1
+    embeds: bool = True
     kept: tuple[int, int] | None = None
 
     @property
@@ -186,7 +189,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
-        overhead = PYTHON_LIBRARIES + CPU_KERNELS[step.compute_bytes]
+        overhead = PYTHON_LIBRARIES + step.embeds * EMBEDDER + CPU_KERNELS[step.compute_bytes]
         overhead += 0 if shape.packs else int(PADDED_GAPS * tokens * kept)
     chunk = min(step.workers * CHUNK[step.device], tokens) if shape.chunked else tokens
     return Memory(

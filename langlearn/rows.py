@@ -35,9 +35,7 @@ class Row:
     `asked` (places,), None for all of them. `answered`: whether that layer gave these places alone."""
 
     def __init__(self, lengths: list[int], asked: torch.Tensor | None = None):
-        self.lengths = lengths
-        self._asked = asked
-        self.answered = False
+        self.lengths, self.asked, self.answered = lengths, asked, False
         self._ends: torch.Tensor | None = None
 
     def ends(self, device: torch.device) -> torch.Tensor:
@@ -46,15 +44,6 @@ class Row:
             counts = torch.tensor([0, *self.lengths], dtype=torch.int32)
             self._ends = counts.cumsum(0, dtype=torch.int32).to(device)
         return self._ends
-
-    @property
-    def asks_for_some(self) -> bool:
-        return self._asked is not None
-
-    def asked(self, device: torch.device) -> torch.Tensor:
-        """(places,) int64; copied to the device once."""
-        self._asked = self._asked.to(device)
-        return self._asked
 
 
 def attended(query, key, value, row: Row, asked: torch.Tensor | None = None) -> torch.Tensor:

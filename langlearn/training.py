@@ -158,7 +158,7 @@ class Run:
             total, sums = torch.zeros((), device=self.setup.device), [torch.zeros_like(p) for p in parameters]
             for batch in self.batches(pile, self.setup.cases_per_micro_batch):
                 with objective.packed(batch):
-                    loss = objective.answer_loss(self.model, batch.to(self.setup.device)) / supervised
+                    loss = objective.answer_loss(self.model, batch) / supervised
                     torch._foreach_add_(sums, torch.autograd.grad(self.scaler.scale(loss), parameters))
                 total += loss.detach()
             return total, sums
@@ -232,7 +232,7 @@ class Run:
             total = torch.zeros((), dtype=torch.float64, device=self.setup.device)
             for batch in self.batches(pile, self.training.per_device_eval_batch_size):
                 with objective.packed(batch):
-                    total += objective.answer_loss(self.model, batch.to(self.setup.device)).double()
+                    total += objective.answer_loss(self.model, batch).double()
             return total
 
         done = self.on_every_rank(compute, self.held_out, seed=0)
@@ -304,6 +304,7 @@ class Run:
         return shares(shares(examples, self.ranks.world_size)[self.ranks.rank], self.setup.workers)
 
     def batches(self, examples: Sequence[Example], count: int | None) -> Iterator[Batch]:
-        """Micro-batches, of `count` cases each until memory runs out."""
+        """Micro-batches on the device, of `count` cases each until memory runs out."""
         count = count if self.fixed_counts else None
-        return micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill)
+        cut = micro_batches(examples, self.budget, self.setup.packed, pad_id=0, count=count, fill=self.setup.fill)
+        return (batch.to(self.setup.device) for batch in cut)

@@ -132,7 +132,7 @@ def _to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: S
     settings, questions, documents = config.index, [], []
     if config.training.retrieval_share and config.answering.k:
         questions = [case.prompt for case in (*train, *held_out)]
-    if not (questions or config.evaluation.cases):  # no index is opened
+    if not config.embeds:
         return Embedding(0, 0.0, 0.0)
     if config.evaluation.cases and any(case.labels.get("condition") in REFUSALS for case in train):
         documents = [case.completion for case in train]

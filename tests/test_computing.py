@@ -12,10 +12,10 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     ("workers", "budget", "cases", "row"),
-    [(1, 4096, None, 128), (2, 4096, None, 64), (2, 512, None, 32), (1, 4096, 2, 16)],
+    [(1, 4096, None, 128), (2, 4096, None, 64), (2, 640, None, 64), (1, 4096, 2, 16)],
     ids=["a step", "half a step", "the budget", "two cases"],
 )
-def test_rows_are_filled_up_by_4_percent_of_what_they_hold(situation, workers, budget, cases, row):
+def test_rows_are_filled_up_by_5_percent_of_what_they_hold(situation, workers, budget, cases, row):
     made, model_config, _, plan = situation(batch_size=16, per_device_train_batch_size=cases)
     plan = replace(plan, workers=workers, tokens_per_micro_batch=budget)
     setup = Setup.of(plan, made.training, model_config, [120, 160], CPU)

@@ -294,3 +294,18 @@ def test_the_plan_can_be_kept_in_run_json():
     assert kept["memory"]["total"] == made.memory.total
     assert plan(computer(), falcon(**TINY)).predicted_peak_bytes > memory.PYTHON_LIBRARIES
     assert "predicted_seconds" not in kept  # nothing was timed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "loaded"),
+    [
+        ({}, True),
+        ({"training__retrieval_share": 0, "evaluation__cases": 0}, False),
+        ({"training__retrieval_share": 0, "evaluation__cases": 5}, True),
+        ({"answering__k": 0, "evaluation__cases": 0}, False),
+    ],
+)
+def test_an_embedder_is_counted_where_one_is_loaded(overrides, loaded):
+    made = plan(computer(), falcon(**TINY), **overrides)
+    without = plan(computer(), falcon(**TINY), training__retrieval_share=0, evaluation__cases=0)
+    assert made.memory.overhead - without.memory.overhead == (memory.EMBEDDER if loaded else 0)

@@ -51,7 +51,7 @@ def batch_of(tokens, length=128):
     ids = torch.randint(0, 256, (1, tokens))
     positions = torch.arange(length).repeat(count)[None]
     predicting = torch.arange(tokens - 1)
-    return Batch(ids, ids.clone(), positions, None, [length] * count, predicting, tokens=tokens)
+    return Batch(ids, ids.clone(), positions, None, [length] * count, predicting, tokens=tokens, asked=predicting)
 
 
 def peak_of_step(made, batch, dtype) -> int:

@@ -32,9 +32,9 @@ def kinds(model) -> set[type]:
 
 
 @needs_onednn
-@pytest.mark.parametrize("shape", [(24,), (1, 24), (3, 7, 24), (0, 24), (2, 160, 24), (3, 171, 24), (1, 600, 24), (5, 300, 24)])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 7), (0,), (2, 160), (3, 171), (1, 600), (5, 300)])
 def test_the_values_are_the_same(faster, shape):
-    plain, x = layers(), torch.randn(*shape)
+    plain, x = layers(), torch.randn(*shape, 24)
     fast = products.hasten(copy.deepcopy(plain))
     assert kinds(fast) == {products.OneDnnLinear} and fast.state_dict().keys() == plain.state_dict().keys()
     with torch.no_grad():

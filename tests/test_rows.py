@@ -115,8 +115,9 @@ def counted(*given, **named):
 def losses(base):
     step = [examples.Example(tuple(range(3, 3 + n)), 2) for n in (9, 30, 5)]
     [batch] = examples.micro_batches(step, 100, packed=True, pad_id=0)
+    batch = batch.to("cuda")
     with objective.packed(batch):
-        loss = objective.answer_loss(base, batch.to("cuda"))
+        loss = objective.answer_loss(base, batch)
         loss.backward()
     return [loss.item(), *(p.grad.float().norm().item() for p in base.parameters() if p.requires_grad)]
 
