@@ -25,6 +25,7 @@ class Terminal:
         self.process, self.screen = pty.fork()
         if self.process == 0:
             os.chdir(ROOT)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, and what they start
             if out:
                 os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
             os.execv(sys.executable, [sys.executable, "run_query.py", *arguments])
