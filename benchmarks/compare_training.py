@@ -126,7 +126,10 @@ def ours(base: str, path: str, seconds: float, device: str):
     """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
-    from langlearn import computing, config, examples, hardware, launch, model, optimization, training, trainlog
+    from langlearn import (
+        computing, config, examples, hardware, launch, model, optimization, reordered, training, trainlog,
+    )  # fmt: skip
+    from langlearn.ahead import Ahead
 
     cases = read_cases(path)
     settings = config.Config(model=config.Model(base=base))
@@ -142,7 +145,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths)
     loaded = model.load_base(settings.model, device, torch.bfloat16, plan.recomputed_layers)
     if plan.unpacked:
-        loaded = model.unpack(loaded, torch.bfloat16)
+        loaded = reordered.reorder(model.unpack(loaded, torch.bfloat16))
     tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
     setup = computing.Setup.of(plan, settings.training, tuned.config, lengths, torch.device(device))
     optimization.learning_rate = lambda *_: RATE
@@ -151,11 +154,12 @@ def ours(base: str, path: str, seconds: float, device: str):
         launch.alone(torch.device(device)), trainlog.TrainLog(Path(), enabled=False), Path(), {},
     )  # fmt: skip
     began = time.perf_counter()
-    while run.progress.step < run.steps and time.perf_counter() - began < seconds:
-        clock, tokens = time.perf_counter(), run.progress.tokens
-        run.step()
-        synchronize()
-        yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
+    with Ahead(run.examples_of, run.steps) as ahead:
+        while run.progress.step < run.steps and time.perf_counter() - began < seconds:
+            clock, tokens = time.perf_counter(), run.progress.tokens
+            run.step(ahead.take)
+            synchronize()
+            yield run.progress.tokens - tokens, time.perf_counter() - clock, run.progress.last["loss"]
     yield held_out_loss(tuned, encoder.tokenizer, path)
 
 

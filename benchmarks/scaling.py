@@ -26,10 +26,11 @@ def step_times(base: str, rounds: int) -> dict[int, float]:
     import torch
 
     torch.set_num_threads(1)
-    from langlearn import config, examples, model, objective
+    from langlearn import config, examples, model, objective, reordered
 
     settings = config.Model(base=base)
-    loaded = model.unpack(model.load_base(settings, "cpu", torch.bfloat16), torch.bfloat16)
+    unpacked = model.unpack(model.load_base(settings, "cpu", torch.bfloat16), torch.bfloat16)
+    loaded = reordered.reorder(unpacked)
     tuned = model.add_adapter(loaded, config.Adapter(r=32, alpha=64, dropout=0.0), seed=0)
     tuned.train()
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ from langlearn.config import Config, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
 from langlearn.machine import give_back_freed_memory, peak_memory
+from langlearn.reordered import reorder
 from langlearn.training import Run
 from langlearn.trainlog import TrainLog, clock
 
@@ -111,7 +112,7 @@ def fine_tune(
     if config.model.quantization == "nf4":
         log.say(f"{quantised} of {expected} linear layers are 4-bit")
     if plan.unpacked:
-        base = model.unpack(base, plan.dtype)
+        base = reorder(model.unpack(base, plan.dtype))
     questions = config.training.diagnostic_questions
     before = _ask_once(base, tokenizer, questions, config, folder, ranks, log)
 

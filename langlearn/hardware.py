@@ -24,6 +24,7 @@ from langlearn.machine import (
     ranks_on_a_gpu,
     refuse_unusable,
 )
+from langlearn.reordered import suits
 
 if TYPE_CHECKING:
     from langlearn.pace import Pace
@@ -112,7 +113,7 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=rows.scores_kept(load.usual) if scored else 0,
-        workers=workers, embeds=config.embeds,
+        workers=workers, embeds=config.embeds, reordered=unpacked and suits(torch.device(hardware.device), dtype),
     )  # fmt: skip
     if not shape.like_falcon_7b:
         from langlearn import kept  # slow to import

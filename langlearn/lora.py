@@ -26,6 +26,7 @@ from transformers.activations import GELUActivation
 from transformers.models.falcon.modeling_falcon import FalconMLP
 from transformers.pytorch_utils import Conv1D
 
+from langlearn import reordered
 from langlearn.memory import FRUGAL
 
 LINEARS = (nn.Linear, bnb.nn.Linear4bit, Conv1D)
@@ -106,15 +107,15 @@ class _Adapted(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, a, b, base, scaling: float, dropout: float, frugal: bool, gelu: bool):
-        y = x.new_empty(*x.shape[:-1], len(b))
-        x, rows = x.reshape(-1, x.shape[-1]), y.view(-1, len(b))
+        shape, x = (*x.shape[:-1], len(b)), x.reshape(-1, x.shape[-1])
         scaling /= 1 - dropout
         a, b = a.to(x.dtype), (b * scaling).to(x.dtype)
         seed = _drawn_seed() if dropout else None
         active = F.gelu(x) if gelu else x
         kept, gone = _dropped(active, dropout, seed)
         narrow = kept @ a.T
-        torch.mm(active, _weight(base, x.dtype).T, out=rows).addmm_(narrow, b.T)
+        y = _product(active, base, shape)
+        rows = y.view(-1, len(b)).addmm_(narrow, b.T)
         if base.bias is not None:
             rows += base.bias
         ctx.save_for_backward(*((x, None) if frugal else (kept, gone)), narrow, a, b)
@@ -135,7 +136,7 @@ class _Adapted(torch.autograd.Function):
         del kept
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = gradient @ _weight(ctx.base, gradient.dtype)
+            of_x = _product_back(gradient, ctx.base)
             if gone is None:
                 of_x.addmm_(inner, a)
             else:
@@ -170,6 +171,21 @@ def without(places: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """`x` with these places set to zero, in place."""
     x.view(-1).index_fill_(0, places, 0)
     return x
+
+
+def _product(x: torch.Tensor, base: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
+    """x Wᵀ of (rows, in), in this `shape` (…, out); no view."""
+    if kept := reordered.of(base, x.dtype):
+        return kept.there(x, shape)
+    y = x.new_empty(shape)
+    torch.mm(x, _weight(base, x.dtype).T, out=y.view(-1, shape[-1]))
+    return y
+
+
+def _product_back(gradient: torch.Tensor, base: nn.Module) -> torch.Tensor:
+    """g W of (rows, out): (rows, in)."""
+    kept = reordered.of(base, gradient.dtype)
+    return kept.back(gradient) if kept else gradient @ _weight(base, gradient.dtype)
 
 
 def _weight(base: nn.Module, dtype: torch.dtype) -> torch.Tensor:

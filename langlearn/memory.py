@@ -20,6 +20,7 @@ from torch import nn
 
 from langlearn.falcon import one_key, packs
 from langlearn.machine import CUDA_CONTEXT, GIB
+from langlearn.reordered import COPIES
 
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
 CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
@@ -101,8 +102,8 @@ class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
     (`rows.scores_kept`), 0 where a fused kernel keeps none; `workers` compute side by side, and each has gradients of
-    its own. `embeds`: whether an embedder is loaded in the same run. `kept`: of layers that are not counted from their
-    shapes, see `kept.by_token`."""
+    its own. `embeds`: whether an embedder is loaded in the same run; `reordered`: whether linear layers and head have
+    copies, see reordered.py. `kept`: of layers that are not counted from their shapes, see `kept.by_token`."""
 
     device: str
     dtype: torch.dtype
@@ -116,6 +117,7 @@ class Step:
     scored_length: int = 0
     workers: int = 1
     embeds: bool = True
+    reordered: bool = False
     kept: tuple[int, int] | None = None
 
     @property
@@ -173,6 +175,11 @@ def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:
     return int(shape.linear_parameters * each + shape.other * compute_bytes)
 
 
+def _copies(shape: Shape, step: Step) -> int:
+    """What reordered.py holds of the linear layers and the head."""
+    return COPIES * step.compute_bytes * (shape.linear_parameters + shape.vocabulary * shape.hidden)
+
+
 def adapter_parameters(shape: Shape, rank: int, targets: tuple[str, ...] | None = None) -> int:
     return sum(rank * (each.inputs + each.outputs) * each.count for each in _adapted(shape, targets))
 
@@ -193,7 +200,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         overhead += 0 if shape.packs else int(PADDED_GAPS * tokens * kept)
     chunk = min(step.workers * CHUNK[step.device], tokens) if shape.chunked else tokens
     return Memory(
-        weights=weights_bytes(shape, step.quantization, step.compute_bytes),
+        weights=weights_bytes(shape, step.quantization, step.compute_bytes) + step.reordered * _copies(shape, step),
         adapter=adapter * copies,
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,

@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from langlearn import falcon
+from langlearn import falcon, reordered
 from langlearn.examples import IGNORE, Batch
 from langlearn.memory import CHUNK, has_plain_head
+from langlearn.reordered import Reordered
 
 ROWS = 32  # supervised tokens reach the head in multiples of so many
 TRIED = 8  # tokens
+LEAST = torch.finfo(torch.float32).tiny  # probability: no token's loss is more than 87 nats
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -40,9 +42,10 @@ def answer_loss(model, batch: Batch) -> torch.Tensor:
     else:
         hidden = hidden.index_select(0, batch.predicting)
     targets = batch.labels.flatten()[batch.predicting + 1]
-    head = bare.get_output_embeddings().weight.to(hidden.dtype)
+    head = bare.get_output_embeddings()
+    weight = head.weight.to(hidden.dtype)
     # The sum starts on the graph, so that a batch without supervised tokens still has a (zero) gradient.
-    return hidden[:0].sum().float() + _HeadLoss.apply(hidden, head, targets)
+    return hidden[:0].sum().float() + _HeadLoss.apply(hidden, weight, targets, reordered.of(head, hidden.dtype))
 
 
 @torch.no_grad()
@@ -65,10 +68,11 @@ def _tried(bare: nn.Module, few: torch.Tensor) -> bool:
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Summed cross-entropy of `hidden` (tokens, width) through a frozen head `weight` (vocabulary, width)."""
+    """Summed cross-entropy of `hidden` (tokens, width) through a frozen head `weight` (vocabulary, width), of which
+    there may be `copies`."""
 
     @staticmethod
-    def forward(ctx, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def forward(ctx, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, copies: Reordered | None):
         total = torch.zeros((), device=hidden.device)
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(hidden) if wanted else None
@@ -78,19 +82,21 @@ class _HeadLoss(torch.autograd.Function):
             # Filled up, for a CPU prepares a kernel for each number of rows,
             # and takes longer for it than for the product.
             rows, count = F.pad(hidden[part], (0, 0, 0, -len(goal) % ROWS)), len(goal)
-            likely = F.linear(rows, weight).log_softmax(dim=-1, dtype=torch.float32)
-            total -= likely[:count].gather(1, goal).sum()
+            logits = copies.there(rows, (len(rows), len(weight))) if copies else F.linear(rows, weight)
+            likely = logits.softmax(dim=-1, dtype=torch.float32)
+            total -= likely[:count].gather(1, goal).clamp_min(LEAST).log().sum()
             if wanted:
-                likely.exp_()[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
-                gradient[part] = (likely.to(weight.dtype) @ weight)[:count]
-            del likely  # or it would stand beside the next
+                likely[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
+                likely = likely.to(weight.dtype)
+                gradient[part] = (copies.back(likely) if copies else likely @ weight)[:count]
+            del logits, likely  # or they would stand beside the next
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
     def backward(ctx, outer: torch.Tensor):
         (gradient,) = ctx.saved_tensors
-        return gradient * outer.to(gradient.dtype), None, None
+        return gradient * outer.to(gradient.dtype), None, None, None
 
 
 def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

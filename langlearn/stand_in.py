@@ -27,6 +27,7 @@ from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.machine import give_back_freed_memory, ranks_on_a_gpu
+from langlearn.reordered import reorder
 from langlearn.speaker import dtype_of_answers
 from langlearn.trainlog import TrainLog
 
@@ -230,7 +231,7 @@ def build(
         base = type(empty).from_pretrained(None, state_dict=weights, **how)
     base = model.frozen(base, min(plan.recomputed_layers, layers))
     if plan.unpacked:
-        base = model.unpack(base, plan.dtype)
+        base = reorder(model.unpack(base, plan.dtype))
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
     return training.Run(
         tuned, curriculum, [], config.training, setup,

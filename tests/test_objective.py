@@ -174,3 +174,11 @@ def test_in_float16_the_sum_of_large_hidden_states_does_not_reach_the_loss(tiny_
     assert 40 * batch.supervised * model.config.hidden_size > torch.finfo(torch.float16).max
     with objective.packed(batch):
         assert objective.answer_loss(model, batch).isfinite()
+
+
+def test_a_token_that_was_held_impossible_has_a_loss_that_is_a_number():
+    hidden, head = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.tensor([[300.0, 0.0], [-300.0, 1.0]])
+    loss = objective._HeadLoss.apply(hidden, head, torch.tensor([1]), None)
+    loss.backward()
+    assert 87 < loss.item() < 88
+    assert hidden.grad.tolist() == [[600.0, -1.0]]
