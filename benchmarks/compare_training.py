@@ -145,8 +145,10 @@ def ours(base: str, path: str, seconds: float, device: str):
     plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths)
     loaded = model.load_base(settings.model, device, torch.bfloat16, plan.recomputed_layers)
     if plan.unpacked:
-        loaded = reordered.reorder(model.unpack(loaded, torch.bfloat16))
+        loaded = model.unpack(loaded, torch.bfloat16)
     tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
+    if plan.reordered:
+        reordered.reorder(tuned)
     setup = computing.Setup.of(plan, settings.training, tuned.config, lengths, torch.device(device))
     optimization.learning_rate = lambda *_: RATE
     run = training.Run(

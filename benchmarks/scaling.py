@@ -29,10 +29,10 @@ def step_times(base: str, rounds: int) -> dict[int, float]:
     from langlearn import config, examples, model, objective, reordered
 
     settings = config.Model(base=base)
-    unpacked = model.unpack(model.load_base(settings, "cpu", torch.bfloat16), torch.bfloat16)
-    loaded = reordered.reorder(unpacked)
+    loaded = model.unpack(model.load_base(settings, "cpu", torch.bfloat16), torch.bfloat16)
     tuned = model.add_adapter(loaded, config.Adapter(r=32, alpha=64, dropout=0.0), seed=0)
     tuned.train()
+    reordered.reorder(tuned)
     torch.manual_seed(0)
     vocabulary = loaded.config.vocab_size
     taken = {size: [] for size in SIZES}

@@ -192,9 +192,14 @@ class Config:
             )
 
     @property
+    def retrieves(self) -> bool:
+        """Whether prompts that are trained on may hold retrieved cases."""
+        return bool(self.training.retrieval_share and self.answering.k)
+
+    @property
     def embeds(self) -> bool:
         """Whether fine-tuning opens an index: for the cases in its prompts, or to measure what came of it."""
-        return bool(self.training.retrieval_share and self.answering.k or self.evaluation.cases)
+        return self.retrieves or self.evaluation.cases > 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -61,7 +61,7 @@ def prepare(
     encoder = Encoder(tokenizer, training.max_length)
     near_train: list[list[Case]] = []
     near_held: list[list[Case]] = [[] for _ in held_out]
-    if training.retrieval_share and k:
+    if config.retrieves:
         if log:
             near_train, near_held = _neighbours(config, corpus, train, held_out, log, progress)
         else:
@@ -112,11 +112,13 @@ def fine_tune(
     if config.model.quantization == "nf4":
         log.say(f"{quantised} of {expected} linear layers are 4-bit")
     if plan.unpacked:
-        base = reorder(model.unpack(base, plan.dtype))
+        base = model.unpack(base, plan.dtype)
     questions = config.training.diagnostic_questions
     before = _ask_once(base, tokenizer, questions, config, folder, ranks, log)
 
     tuned = model.add_adapter(base, config.adapter, config.training.seed)
+    if plan.reordered:
+        reorder(tuned)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     log.say(f"adapter: {trainable:,} trainable parameters")
     setup = Setup.of(plan, config.training, base.config, lesson.lengths, ranks.device)

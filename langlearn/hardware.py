@@ -40,7 +40,8 @@ MOST_WORKERS = 4  # Python runs one thread at a time, for about a quarter of a s
 
 @dataclass(frozen=True)
 class Plan:
-    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values. `reasons`
+    """What the run will do on this machine. `unpacked`: 4-bit weights are widened once, to the same values;
+    `reordered`: adapted layers and head are kept as products read them, see reordered.py. `reasons`
     are (choice, value, why), in the order they are shown; `pace`, once measured, is how fast, `whole` how long the
     command takes, and `changes` (change, time, how) are what would make it another."""
 
@@ -50,6 +51,7 @@ class Plan:
     dtype: torch.dtype
     quantization: str
     unpacked: bool
+    reordered: bool
     ranks: int
     attention: str
     recomputed_layers: int
@@ -69,8 +71,8 @@ class Plan:
 
     def as_dict(self, steps: int | None = None) -> dict:
         """For run.json. `steps`: those that were taken, where the run stopped early."""
-        simple = ("profile", "device", "quantization", "unpacked", "ranks", "attention", "recomputed_layers",
-                  "tokens_per_micro_batch", "workers", "optimizer", "predicted_peak_bytes")  # fmt: skip
+        simple = ("profile", "device", "quantization", "unpacked", "reordered", "ranks", "attention",
+                  "recomputed_layers", "tokens_per_micro_batch", "workers", "optimizer", "predicted_peak_bytes")  # fmt: skip
         return {name: getattr(self, name) for name in simple} | {
             "dtype": _name(self.dtype),
             "memory": self.memory.as_dict(),
@@ -105,15 +107,18 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     room = room_of(hardware, ranks)
     attention = falcon.attention_for(model_config)
     scored = shape.like_falcon_7b and (hardware.device, dtype) == rows.SCORED
-    small = hardware.device == "cpu" and memory.weights_bytes(shape, "none", dtype.itemsize) < SMALL_SHARE * room.free
+    wide = memory.weights_bytes(shape, "none", dtype.itemsize)
+    small = hardware.device == "cpu" and wide < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
+    with_copies = 3 * wide < SMALL_SHARE * room.free
+    reordered = small and with_copies and suits(torch.device(hardware.device), dtype)
     workers = _workers(config, hardware, ranks, model_config) if small else 1
     load = load_of(config, lengths, ranks, workers)
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
         scored_length=rows.scores_kept(load.usual) if scored else 0,
-        workers=workers, embeds=config.embeds, reordered=unpacked and suits(torch.device(hardware.device), dtype),
+        workers=workers, embeds=config.embeds, reordered=reordered,
     )  # fmt: skip
     if not shape.like_falcon_7b:
         from langlearn import kept  # slow to import
@@ -144,8 +149,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
         ("peak memory", in_gib(peak.total), f"{in_gib(room.free)} are free {room.where}; {_parts(peak)}"),
     )
     return Plan(
-        config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, ranks, attention,
-        step.recomputed, tokens, workers, optimizer, peak, reasons,
+        config.profile, hardware, hardware.device, dtype, config.model.quantization, unpacked, reordered, ranks,
+        attention, step.recomputed, tokens, workers, optimizer, peak, reasons,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Counted, not measured, term by term as autograd keeps them for a QLoRA step (Dettmers et al. 2023, §3); layers
 unlike Falcon-7B's, whose code decides what they keep, are counted by kept.py:
 
-    weights      4-bit linears, everything else in the compute dtype
+    weights      4-bit linears, everything else in the compute dtype; on a CPU copies as its products read them
     adapter      float32 LoRA matrices and the best so far; for each worker gradients, their sum, copies to compute with
     optimizer    its state for the adapter
     activations  what the forward pass keeps for the backward pass
@@ -20,11 +20,10 @@ from torch import nn
 
 from langlearn.falcon import one_key, packs
 from langlearn.machine import CUDA_CONTEXT, GIB
-from langlearn.reordered import COPIES
 
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
 CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
-HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their log-softmax
+HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their softmax
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
 FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
@@ -102,7 +101,7 @@ class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
     linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
     (`rows.scores_kept`), 0 where a fused kernel keeps none; `workers` compute side by side, and each has gradients of
-    its own. `embeds`: whether an embedder is loaded in the same run; `reordered`: whether linear layers and head have
+    its own. `embeds`: whether an embedder is loaded in the same run; `reordered`: whether adapted layers and head have
     copies, see reordered.py. `kept`: of layers that are not counted from their shapes, see `kept.by_token`."""
 
     device: str
@@ -176,8 +175,9 @@ def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:
 
 
 def _copies(shape: Shape, step: Step) -> int:
-    """What reordered.py holds of the linear layers and the head."""
-    return COPIES * step.compute_bytes * (shape.linear_parameters + shape.vocabulary * shape.hidden)
+    """What reordered.py holds: two copies of each adapted layer, and of a head whose logits come in chunks."""
+    adapted = sum(each.inputs * each.outputs * each.count for each in _adapted(shape, step.targets))
+    return 2 * step.compute_bytes * (adapted + shape.chunked * shape.vocabulary * shape.hidden)
 
 
 def adapter_parameters(shape: Shape, rank: int, targets: tuple[str, ...] | None = None) -> int:

@@ -20,7 +20,7 @@ from langlearn.reordered import Reordered
 
 ROWS = 32  # supervised tokens reach the head in multiples of so many
 TRIED = 8  # tokens
-LEAST = torch.finfo(torch.float32).tiny  # probability: no token's loss is more than 87 nats
+LEAST = torch.finfo(torch.float32).tiny  # of probabilities: a token that was held impossible counts 87 nats
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -84,12 +84,13 @@ class _HeadLoss(torch.autograd.Function):
             rows, count = F.pad(hidden[part], (0, 0, 0, -len(goal) % ROWS)), len(goal)
             logits = copies.there(rows, (len(rows), len(weight))) if copies else F.linear(rows, weight)
             likely = logits.softmax(dim=-1, dtype=torch.float32)
+            del logits
             total -= likely[:count].gather(1, goal).clamp_min(LEAST).log().sum()
             if wanted:
                 likely[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
                 likely = likely.to(weight.dtype)
                 gradient[part] = (copies.back(likely) if copies else likely @ weight)[:count]
-            del logits, likely  # or they would stand beside the next
+            del likely  # or it would stand beside the next
         ctx.save_for_backward(gradient)
         return total
 

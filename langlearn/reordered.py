@@ -6,19 +6,19 @@ the forward and for the backward pass: two copies beside the weight, the same va
     there   (rows, in)  → x Wᵀ (rows, out)
     back    (rows, out) → g W (rows, in)
 
-In bfloat16 all products of torch are oneDNN's; in float32 MKL's, which is slower on some processors, see products.py.
+In bfloat16 torch's products are oneDNN's; in float32 MKL's, which is slower on some processors, see products.py.
 """
 
 from weakref import WeakKeyDictionary
 
 import torch
+from peft.tuners.lora import LoraLayer
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
+from langlearn.memory import has_plain_head
 from langlearn.products import onednn_is_faster
 
 TYPICAL = 1024  # rows for which the blocks are chosen
-COPIES = 2
 _known: WeakKeyDictionary[nn.Module, "Reordered"] = WeakKeyDictionary()
 
 
@@ -41,13 +41,14 @@ class Reordered:
         return _product(gradient, self._back)
 
 
-def reorder(base: nn.Module) -> nn.Module:
-    """`base` itself, frozen; from now on its linear layers and its head have such copies, where that is faster."""
-    for module in base.modules():
-        if type(module) in (nn.Linear, Conv1D) and suits(module.weight.device, module.weight.dtype):
-            weight = module.weight.detach()
-            _known[module] = Reordered(weight.T if isinstance(module, Conv1D) else weight)
-    return base
+def reorder(tuned: nn.Module) -> None:
+    """From now on the adapted layers of `tuned` (a PeftModel on a frozen base) and its head, where the loss multiplies
+    with it itself, have such copies."""
+    bare = tuned.get_base_model()
+    layers = [module.get_base_layer() for module in tuned.modules() if isinstance(module, LoraLayer)]
+    for layer in [*layers, *([bare.get_output_embeddings()] if has_plain_head(bare) else [])]:
+        if type(layer) is nn.Linear and suits(layer.weight.device, layer.weight.dtype):
+            _known[layer] = Reordered(layer.weight.detach())
 
 
 def of(layer: nn.Module, dtype: torch.dtype) -> Reordered | None:

@@ -231,8 +231,10 @@ def build(
         base = type(empty).from_pretrained(None, state_dict=weights, **how)
     base = model.frozen(base, min(plan.recomputed_layers, layers))
     if plan.unpacked:
-        base = reorder(model.unpack(base, plan.dtype))
+        base = model.unpack(base, plan.dtype)
     tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
+    if plan.reordered:
+        reorder(tuned)
     return training.Run(
         tuned, curriculum, [], config.training, setup,
         launch.alone(setup.device), TrainLog(Path(), enabled=False), Path(), {},

@@ -91,7 +91,7 @@ def predicted(pace: Pace, config: Config, lesson, held_out: int, embedding: Embe
     alone = [curriculum.encoder.example(case) for case in curriculum.cases[:TYPICAL]]
     short, answer = fmean(e.prompt_length for e in alone), fmean(e.supervised for e in alone)
     long = fmean(e.prompt_length for e in lesson.held_out)
-    if not config.training.retrieval_share:  # these stand alone as well
+    if not config.retrieves:  # these stand alone as well
         long = min(settings.context_tokens - settings.max_new_tokens, short + settings.k * (short + answer))
 
     def written(count: int, length: float) -> float:
@@ -130,7 +130,7 @@ def _to_embed(config: Config, corpus: Corpus, train: Sequence[Case], held_out: S
     from langlearn.embedding import Embedder
 
     settings, questions, documents = config.index, [], []
-    if config.training.retrieval_share and config.answering.k:
+    if config.retrieves:
         questions = [case.prompt for case in (*train, *held_out)]
     if not config.embeds:
         return Embedding(0, 0.0, 0.0)

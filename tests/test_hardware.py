@@ -309,3 +309,13 @@ def test_an_embedder_is_counted_where_one_is_loaded(overrides, loaded):
     made = plan(computer(), falcon(**TINY), **overrides)
     without = plan(computer(), falcon(**TINY), training__retrieval_share=0, evaluation__cases=0)
     assert made.memory.overhead - without.memory.overhead == (memory.EMBEDDER if loaded else 0)
+
+
+def test_weights_have_copies_only_where_all_of_them_together_stay_small(monkeypatch):
+    monkeypatch.setattr(hardware, "suits", lambda device, dtype: device.type == "cpu" and dtype == torch.bfloat16)
+    middling = falcon(layers=8, hidden=2048, heads=32)  # 1 GiB in bfloat16
+    kinds = {free: plan(computer(memory_free=free * GIB), middling) for free in (5, 20, 60)}
+    assert [(each.unpacked, each.reordered) for each in kinds.values()] == [(False, False), (True, False), (True, True)]
+    assert kinds[60].memory.weights == pytest.approx(3 * kinds[20].memory.weights, rel=0.01)
+    assert not plan(computer(H200), middling).reordered
+    assert plan(computer(memory_free=60 * GIB), middling, model__quantization="none").reordered

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, FalconConfig, GPT2Config
 
-from langlearn import cases, computing, finetuning, hardware, launch, model, stand_in
+from langlearn import cases, computing, finetuning, hardware, launch, model, reordered, stand_in
 from langlearn.examples import shares, steps_of_epoch
 from langlearn.trainlog import TrainLog
 
@@ -133,9 +133,14 @@ def about_to_train(tiny_falcon, tmp_path, monkeypatch):
     return reach
 
 
+def has_copies(module) -> bool:
+    return any(reordered.of(module, dtype) for dtype in (torch.bfloat16, torch.float32))
+
+
 def description(tuned):
     modules = {name: (type(m), m.training, getattr(m, "gradient_checkpointing", None),
-                      getattr(m, "compute_dtype", None), getattr(m, "support_avx512bf16_for_cpu", None))
+                      getattr(m, "compute_dtype", None), getattr(m, "support_avx512bf16_for_cpu", None),
+                      has_copies(m))
                for name, m in tuned.named_modules()}  # fmt: skip
     parameters = {n: (p.shape, p.dtype, p.requires_grad) for n, p in tuned.named_parameters()}
     return modules, parameters, model.count_quantised(tuned)
@@ -159,6 +164,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
     real, real_setup = about_to_train(made, plan, lesson)
     assert setup == real_setup and setup.fill.row > setup.fill.example > 1
     assert description(built) == description(real)
+    assert any(map(has_copies, real.modules())) is plan.reordered
     ours, theirs = dict(built.named_parameters()), dict(real.named_parameters())
     name = "base_model.model.transformer.h.0.mlp.dense_h_to_4h.base_layer.weight"
     assert not torch.equal(ours[name], theirs[name])
