@@ -72,7 +72,8 @@ class Plan:
     def as_dict(self, steps: int | None = None) -> dict:
         """For run.json. `steps`: those that were taken, where the run stopped early."""
         simple = ("profile", "device", "quantization", "unpacked", "reordered", "ranks", "attention",
-                  "recomputed_layers", "tokens_per_micro_batch", "workers", "optimizer", "predicted_peak_bytes")  # fmt: skip
+                  "recomputed_layers", "tokens_per_micro_batch", "workers", "optimizer",
+                  "predicted_peak_bytes")  # fmt: skip
         return {name: getattr(self, name) for name in simple} | {
             "dtype": _name(self.dtype),
             "memory": self.memory.as_dict(),
