@@ -228,7 +228,8 @@ def _weights_why(shape: memory.Shape, step: memory.Step, unpacked: bool) -> str:
     wide = memory.weights_bytes(shape, "none", step.compute_bytes) / GIB
     layers = sum(each.count for each in shape.linears)
     if unpacked:
-        return f"{layers} linear layers in 4-bit, unpacked once to the same values: {wide:.2f} GiB fit easily"
+        copies = ", and twice as products read them" if step.reordered else ""
+        return f"{layers} linear layers in 4-bit, unpacked once to the same values{copies}: {wide:.2f} GiB fit easily"
     if step.quantization == "none":
         return f"model.quantization asks for it: {wide:.2f} GiB"
     narrow = memory.weights_bytes(shape, "nf4", step.compute_bytes) / GIB
