@@ -28,9 +28,9 @@ class OneDnnLinear(nn.Linear):
         rows = input.numel() // input.shape[-1]
         missing = -rows % next((step for few, step in STEPS if rows > few), 1)
         if not missing:
-            return _onednn(input, self.weight, self.bias)
+            return onednn_linear(input, self.weight, self.bias)
         filled = F.pad(input.reshape(rows, -1), (0, 0, 0, missing))
-        return _onednn(filled, self.weight, self.bias)[:rows].view(*input.shape[:-1], -1)
+        return onednn_linear(filled, self.weight, self.bias)[:rows].view(*input.shape[:-1], -1)
 
 
 def hasten(model: nn.Module) -> nn.Module:
@@ -49,7 +49,7 @@ def onednn_is_faster() -> bool:
     x, weight = torch.ones(ROWS, WIDTH), torch.ones(WIDTH, WIDTH)
     try:
         with torch.no_grad():
-            pairs = [(_seconds(F.linear, x, weight), _seconds(_onednn, x, weight)) for _ in range(TRIALS)]
+            pairs = [(_seconds(F.linear, x, weight), _seconds(onednn_linear, x, weight)) for _ in range(TRIALS)]
     except (AttributeError, RuntimeError):  # another torch, without this function of it
         return False
     usual, other = (statistics.median(each) for each in zip(*pairs))
@@ -60,7 +60,8 @@ def _suits(weight: torch.Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
 
 
-def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def onednn_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x Wᵀ + b of x (…, in); the weight (out, in), or as oneDNN re-ordered it."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 

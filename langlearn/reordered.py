@@ -16,7 +16,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from langlearn.memory import has_plain_head
-from langlearn.products import onednn_is_faster
+from langlearn.products import onednn_is_faster, onednn_linear
 
 TYPICAL = 1024  # rows for which the blocks are chosen
 _known: WeakKeyDictionary[nn.Module, "Reordered"] = WeakKeyDictionary()
@@ -33,12 +33,12 @@ class Reordered:
 
     def there(self, x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         """x Wᵀ of (rows, in), in this `shape` (…, out); no view, as a view of the rows would be."""
-        rows = _product(x, self._there)
+        rows = onednn_linear(x, self._there)
         return rows.new_empty(0).set_(rows.untyped_storage(), 0, shape)
 
     def back(self, gradient: torch.Tensor) -> torch.Tensor:
         """g W of (rows, out): (rows, in)."""
-        return _product(gradient, self._back)
+        return onednn_linear(gradient, self._back)
 
 
 def reorder(tuned: nn.Module) -> None:
@@ -64,7 +64,3 @@ def suits(device: torch.device, dtype: torch.dtype) -> bool:
     if dtype == torch.bfloat16:
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return dtype == torch.float32 and onednn_is_faster()
-
-
-def _product(x: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, blocks, None, "none", [], "")

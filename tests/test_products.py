@@ -44,8 +44,13 @@ def test_the_values_are_the_same(faster, shape):
 
 @needs_onednn
 def test_many_rows_come_in_few_numbers(faster, monkeypatch):
-    seen, real = set(), products._onednn
-    monkeypatch.setattr(products, "_onednn", lambda x, *rest: (seen.add(x.numel() // x.shape[-1]), real(x, *rest))[1])
+    seen, real = set(), products.onednn_linear
+
+    def counted(x, *rest):
+        seen.add(x.numel() // x.shape[-1])
+        return real(x, *rest)
+
+    monkeypatch.setattr(products, "onednn_linear", counted)
     model = products.hasten(layers())
     with torch.no_grad():
         for rows in (1, 11, 256, *range(257, 513, 17), 1024, *range(1025, 2049, 99)):
@@ -75,14 +80,14 @@ def test_where_torch_has_no_such_function_nothing_is_exchanged(monkeypatch):
     def missing(*_):
         raise AttributeError("_linear_pointwise")
 
-    monkeypatch.setattr(products, "_onednn", missing)
+    monkeypatch.setattr(products, "onednn_linear", missing)
     assert products.onednn_is_faster.__wrapped__() is False
 
 
 @pytest.mark.parametrize(("usual", "other", "faster"), [(1.0, 0.5, True), (1.0, 0.9, False), (0.5, 1.0, False)])
 def test_only_what_is_clearly_faster_is_taken(monkeypatch, usual, other, faster):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(products, "_seconds", lambda product, *_: other if product is products._onednn else usual)
+    monkeypatch.setattr(products, "_seconds", lambda product, *_: other if product is products.onednn_linear else usual)
     assert products.onednn_is_faster.__wrapped__() is faster
 
 

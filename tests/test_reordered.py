@@ -72,8 +72,8 @@ def test_a_training_step_is_the_same_and_takes_the_copies(tiny_falcon, dtype, mo
     right = step(tuned(tiny_falcon, dtype), batch)
     made, products = tuned(tiny_falcon, dtype), []
     reordered.reorder(made)
-    real = reordered._product
-    monkeypatch.setattr(reordered, "_product", lambda x, blocks: (products.append(len(x)), real(x, blocks))[1])
+    real = reordered.onednn_linear
+    monkeypatch.setattr(reordered, "onednn_linear", lambda x, blocks: (products.append(len(x)), real(x, blocks))[1])
     found = step(made, batch)
     layers = made.config.num_hidden_layers
     # Backward two of the first layer read the embeddings and need no product; the head has one each way.
