@@ -126,9 +126,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     """training.Run as medical_diagnosis_gpu.py makes it, under the plan for this machine."""
     import torch
 
-    from langlearn import (
-        computing, config, examples, hardware, launch, model, optimization, reordered, training, trainlog,
-    )  # fmt: skip
+    from langlearn import computing, config, examples, hardware, launch, model, optimization, training, trainlog
     from langlearn.ahead import Ahead
 
     cases = read_cases(path)
@@ -146,9 +144,7 @@ def ours(base: str, path: str, seconds: float, device: str):
     loaded = model.load_base(settings.model, device, torch.bfloat16, plan.recomputed_layers)
     if plan.unpacked:
         loaded = model.unpack(loaded, torch.bfloat16)
-    tuned = model.add_adapter(loaded, settings.adapter, seed=0).train()
-    if plan.reordered:
-        reordered.reorder(tuned)
+    tuned = model.add_adapter(loaded, settings.adapter, seed=0, reordered=plan.reordered).train()
     setup = computing.Setup.of(plan, settings.training, tuned.config, lengths, torch.device(device))
     optimization.learning_rate = lambda *_: RATE
     run = training.Run(

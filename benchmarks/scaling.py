@@ -26,13 +26,12 @@ def step_times(base: str, rounds: int) -> dict[int, float]:
     import torch
 
     torch.set_num_threads(1)
-    from langlearn import config, examples, model, objective, reordered
+    from langlearn import config, examples, model, objective
 
     settings = config.Model(base=base)
     loaded = model.unpack(model.load_base(settings, "cpu", torch.bfloat16), torch.bfloat16)
-    tuned = model.add_adapter(loaded, config.Adapter(r=32, alpha=64, dropout=0.0), seed=0)
+    tuned = model.add_adapter(loaded, config.Adapter(r=32, alpha=64, dropout=0.0), seed=0, reordered=True)
     tuned.train()
-    reordered.reorder(tuned)
     torch.manual_seed(0)
     vocabulary = loaded.config.vocab_size
     taken = {size: [] for size in SIZES}

@@ -16,7 +16,6 @@ from langlearn.config import Config, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
 from langlearn.machine import give_back_freed_memory, peak_memory
-from langlearn.reordered import reorder
 from langlearn.training import Run
 from langlearn.trainlog import TrainLog, clock
 
@@ -116,9 +115,7 @@ def fine_tune(
     questions = config.training.diagnostic_questions
     before = _ask_once(base, tokenizer, questions, config, folder, ranks, log)
 
-    tuned = model.add_adapter(base, config.adapter, config.training.seed)
-    if plan.reordered:
-        reorder(tuned)
+    tuned = model.add_adapter(base, config.adapter, config.training.seed, reordered=plan.reordered)
     trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     log.say(f"adapter: {trainable:,} trainable parameters")
     setup = Setup.of(plan, config.training, base.config, lesson.lengths, ranks.device)

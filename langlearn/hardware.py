@@ -111,8 +111,8 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     wide = memory.weights_bytes(shape, "none", dtype.itemsize)
     small = hardware.device == "cpu" and wide < SMALL_SHARE * room.free
     unpacked = small and config.model.quantization == "nf4"
-    with_copies = 3 * wide < SMALL_SHARE * room.free
-    reordered = small and with_copies and suits(torch.device(hardware.device), dtype)
+    with_copies = (1 + memory.COPIES) * wide
+    reordered = with_copies < SMALL_SHARE * room.free and suits(torch.device(hardware.device), dtype)
     workers = _workers(config, hardware, ranks, model_config) if small else 1
     load = load_of(config, lengths, ranks, workers)
     step = memory.Step(

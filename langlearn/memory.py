@@ -25,6 +25,7 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit sc
 CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
 HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their softmax
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
+COPIES = 2  # of re-ordered weights: for the forward and for the backward pass
 FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
 OPTIMIZER_BYTES = {"paged_adamw_8bit": 2 + 8 / 256, "adamw": 8.0}
 NCCL_BUFFERS = int(0.25 * GIB)
@@ -175,9 +176,9 @@ def weights_bytes(shape: Shape, quantization: str, compute_bytes: int) -> int:
 
 
 def _copies(shape: Shape, step: Step) -> int:
-    """What reordered.py holds: two copies of each adapted layer, and of a head whose logits come in chunks."""
+    """What reordered.py holds of each adapted layer, and of a head whose logits come in chunks."""
     adapted = sum(each.inputs * each.outputs * each.count for each in _adapted(shape, step.targets))
-    return 2 * step.compute_bytes * (adapted + shape.chunked * shape.vocabulary * shape.hidden)
+    return COPIES * step.compute_bytes * (adapted + shape.chunked * shape.vocabulary * shape.hidden)
 
 
 def adapter_parameters(shape: Shape, rank: int, targets: tuple[str, ...] | None = None) -> int:

@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from langlearn import assets, config, falcon, lora
 from langlearn.errors import UserError, first_line
+from langlearn.reordered import reorder
 
 
 def load_config(model: config.Model):
@@ -164,8 +165,11 @@ def target_modules(model) -> list[str]:
     return sorted({n.rpartition(".")[2] for n, m in named if isinstance(m, (nn.Linear, Conv1D)) and m is not head})
 
 
-def add_adapter(model, adapter: config.Adapter, seed: int, frugal: bool | None = None) -> PeftModel:
-    """A fresh LoRA adapter (Hu et al. 2022) in float32 over the frozen base; `frugal`: see `lora.fuse`."""
+def add_adapter(
+    model, adapter: config.Adapter, seed: int, frugal: bool | None = None, reordered: bool = False
+) -> PeftModel:
+    """A fresh LoRA adapter (Hu et al. 2022) in float32 over the frozen base; `frugal`: see `lora.fuse`; `reordered`:
+    whether what is multiplied with has copies, see reordered.py."""
     torch.manual_seed(seed)
     wanted = adapter.target_modules or target_modules(model)
     try:
@@ -184,6 +188,8 @@ def add_adapter(model, adapter: config.Adapter, seed: int, frugal: bool | None =
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     lora.fuse(tuned, frugal)
+    if reordered:
+        reorder(tuned)
     return tuned
 
 

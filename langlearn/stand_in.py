@@ -27,7 +27,6 @@ from langlearn.config import Config
 from langlearn.errors import UserError, first_line
 from langlearn.examples import Curriculum, Example, micro_batches, shares, steps_of_epoch
 from langlearn.machine import give_back_freed_memory, ranks_on_a_gpu
-from langlearn.reordered import reorder
 from langlearn.speaker import dtype_of_answers
 from langlearn.trainlog import TrainLog
 
@@ -232,9 +231,7 @@ def build(
     base = model.frozen(base, min(plan.recomputed_layers, layers))
     if plan.unpacked:
         base = model.unpack(base, plan.dtype)
-    tuned = model.add_adapter(base, config.adapter, config.training.seed).train()
-    if plan.reordered:
-        reorder(tuned)
+    tuned = model.add_adapter(base, config.adapter, config.training.seed, reordered=plan.reordered).train()
     return training.Run(
         tuned, curriculum, [], config.training, setup,
         launch.alone(setup.device), TrainLog(Path(), enabled=False), Path(), {},
