@@ -23,7 +23,7 @@ from langlearn.machine import CUDA_CONTEXT, GIB
 
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)  # a 4-bit value, its block's 8-bit scale, the 32-bit scale of 256 scales
 CHUNK = {"cpu": 128, "cuda": 512}  # supervised tokens whose logits exist at once; on a CPU they stay in its cache
-HEAD_LOGIT_BYTES = 10  # objective._HeadLoss: 16-bit logits, the same in float32, their softmax
+SOFTMAXES = 4  # of a chunk, one after another
 LOGIT_BYTES = 12  # elsewhere: float32 log-softmax, its gradient and the gradient of the logits
 COPIES = 2  # of re-ordered weights: for the forward and for the backward pass
 FRUGAL = ("cuda",)  # where memory is shorter than time: see lora._Adapted
@@ -205,10 +205,15 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         adapter=adapter * copies,
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,
-        logits=chunk * shape.vocabulary * (HEAD_LOGIT_BYTES if shape.chunked else LOGIT_BYTES),
+        logits=chunk * shape.vocabulary * (_head_logit_bytes(step) if shape.chunked else LOGIT_BYTES),
         working_set=tokens * (_working(shape, step) + again) + _scratch(shape, step),
         overhead=overhead,
     )
+
+
+def _head_logit_bytes(step: Step) -> int:
+    """objective._HeadLoss: logits; in float32 some of them, their softmax."""
+    return step.compute_bytes + 4 * (1 + (step.compute_bytes < 4)) // SOFTMAXES
 
 
 def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:

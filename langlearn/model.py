@@ -101,9 +101,16 @@ def frozen(base, recomputed: int = 0):
     base.eval()
     falcon.choose_kernel(base)
     falcon.give_what_is_asked(base)
+    base.get_output_embeddings().register_forward_pre_hook(_rows_end_to_end)
     if recomputed:
         recompute(base, recomputed)
     return base
+
+
+def _rows_end_to_end(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """What a head reads, as one matrix: for the last tokens of several prompts, where they lie, torch would copy the
+    weight once for each."""
+    return tuple(each.contiguous() for each in inputs)
 
 
 def recompute(base, count: int) -> None:

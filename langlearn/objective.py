@@ -15,7 +15,7 @@ from torch import nn
 
 from langlearn import falcon, reordered
 from langlearn.examples import IGNORE, Batch
-from langlearn.memory import CHUNK, has_plain_head
+from langlearn.memory import CHUNK, SOFTMAXES, has_plain_head
 from langlearn.reordered import Reordered
 
 ROWS = 32  # supervised tokens reach the head in multiples of so many
@@ -83,14 +83,10 @@ class _HeadLoss(torch.autograd.Function):
             # and takes longer for it than for the product.
             rows, count = F.pad(hidden[part], (0, 0, 0, -len(goal) % ROWS)), len(goal)
             logits = copies.there(rows, (len(rows), len(weight))) if copies else F.linear(rows, weight)
-            likely = logits.softmax(dim=-1, dtype=torch.float32)
-            del logits
-            total -= likely[:count].gather(1, goal).clamp_min(LEAST).log().sum()
+            total += _errors(logits[:count], goal, max(1, size // SOFTMAXES))
             if wanted:
-                likely[:count].scatter_add_(1, goal, torch.full_like(goal, -1, dtype=likely.dtype))
-                likely = likely.to(weight.dtype)
-                gradient[part] = (copies.back(likely) if copies else likely @ weight)[:count]
-            del likely  # or it would stand beside the next
+                gradient[part] = (copies.back(logits) if copies else logits @ weight)[:count]
+            del logits  # or they would stand beside the next
         ctx.save_for_backward(gradient)
         return total
 
@@ -98,6 +94,22 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx, outer: torch.Tensor):
         (gradient,) = ctx.saved_tensors
         return gradient * outer.to(gradient.dtype), None, None, None
+
+
+def _errors(logits: torch.Tensor, goal: torch.Tensor, size: int) -> torch.Tensor:
+    """Summed cross-entropy of `logits` (tokens, vocabulary) at `goal` (tokens, 1), whose gradient it leaves in their
+    place. In float32 only `size` tokens stand at once, which the cache of a CPU holds."""
+    parts = zip(logits.split(size), goal.split(size), strict=True)
+    likelihoods = torch.cat([_error(*part) for part in parts])
+    return -likelihoods.clamp_min(LEAST).log().sum()
+
+
+def _error(logits: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
+    """How likely each goal was; softmax - target, the gradient of the loss, replaces the logits."""
+    likely = logits.softmax(dim=-1, dtype=torch.float32)
+    found = likely.gather(1, goal)
+    logits.copy_(likely.scatter_(1, goal, found - 1))
+    return found
 
 
 def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import bitsandbytes as bnb
 import pytest
 import torch
 from adapters import give_a_voice
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoTokenizer,
     GPT2Config,
@@ -135,6 +136,27 @@ def published(tiny_falcon, tmp_path, publish_adapter):
         Config(model=Model(base=str(tiny_falcon)), training=Training(output=str(tmp_path / "adapter"))), 0.05
     )
     return tmp_path / "adapter"
+
+
+class Products(TorchDispatchMode):
+    """Notes the sizes that are multiplied with."""
+
+    def __init__(self):
+        super().__init__()
+        self.with_sizes = []
+
+    def __torch_dispatch__(self, called, types, args=(), kwargs=None):
+        if called.name() in ("aten::mm", "aten::bmm"):
+            self.with_sizes.append(tuple(args[1].shape))
+        return called(*args, **(kwargs or {}))
+
+
+def test_several_answers_at_once_are_multiplied_with_one_head(tiny_falcon):
+    base, tokenizer = loaded(tiny_falcon), model.load_tokenizer(Model(base=str(tiny_falcon)))
+    with Products() as products:
+        generation.generate(base, tokenizer, ["He coughs.", "A runner comes with wheeze."], 3)
+    heads = [sizes for sizes in products.with_sizes if sizes[-1] == base.config.vocab_size]
+    assert len(heads) >= 3 and set(heads) == {tuple(reversed(base.lm_head.weight.shape))}
 
 
 def test_a_published_adapter_loads_on_its_base(published, tiny_falcon):
