@@ -62,8 +62,7 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
         log.say(finetuning.opening(settings, corpus, train, held_out))
     with display.progress_bar() as progress:
         lesson = finetuning.prepare(settings, corpus, train, held_out, tokenizer, log, progress)
-    lengths = lesson.lengths
-    plan = hardware.plan(settings, machine, base_config, lengths)
+    plan = hardware.plan(settings, machine, base_config, lesson.lengths, lesson.answers)
 
     ranks = launch.init()
     try:
@@ -74,10 +73,10 @@ def plan_or_train(settings, options: Options, machine, began: float) -> None:
         with display.progress_bar() as progress:
             progress("timing this machine", 0, None)
             to_embed = whole.to_embed(settings, corpus, train, held_out) if ranks.is_main else None
-            plan = pace.timed(plan, settings, base_config, lesson, lengths, ranks)
+            plan = pace.timed(plan, settings, base_config, lesson, ranks)
             plan = whole.told(plan, settings, lesson, len(held_out), to_embed, began, done)
             if options.plan and not done:  # an interrupted run goes on as it began
-                plan = pace.with_changes(plan, settings, base_config, lesson, lengths, ranks)
+                plan = pace.with_changes(plan, settings, base_config, lesson, ranks)
         if options.plan:
             if ranks.is_main:
                 print(plan.table() + (f"\n\nThis run would be refused: {refused}" if refused else ""))
@@ -100,7 +99,7 @@ def measure(settings, corpus, run: dict, log) -> None:
 
     The adapter is whole by now, whatever happens here.
     """
-    from langlearn import evaluation, machine, report
+    from langlearn import machine, report
     from langlearn.measuring import results
     from langlearn.terminal import display
 
@@ -108,6 +107,8 @@ def measure(settings, corpus, run: dict, log) -> None:
     machine.give_back_freed_memory()  # the model that was trained; the adapter is loaded again, as its users will
     try:
         if settings.evaluation.cases:
+            from langlearn import evaluation
+
             with display.progress_bar() as progress:
                 run, found = evaluation.evaluate_run(settings, corpus, progress, settings.evaluation.cases)
             log.say(results.as_text(found))

@@ -1,14 +1,16 @@
 """What a step of Falcon-7B at full shape allocates at most, beside what the plan says;
 no GPU and no weights are needed.
 
-    python benchmarks/memory_trace.py
+    python benchmarks/memory_trace.py [--answers SHARE]
 
 The step is the project's own, from `training.Run`, on tensors that have shapes and dtypes but no storage. Every
 operation's results are counted while they live, on the code path that CUDA takes: with attention an example at a time,
 for which memory is planned, and in one kernel, as where a GPU has it (rows.py). Not seen: what a kernel allocates
-within, and fragments of the allocator. Every token is supervised, which is the most that a step can have.
+within, and fragments of the allocator. --answers: the share of tokens that is supervised, a quarter as below retrieved
+cases, or 1 for the most that a step can have.
 """
 
+import argparse
 import gc
 import sys
 import warnings
@@ -91,7 +93,7 @@ class InOneKernel(dict):
     """Of rows.try_kernel, as if it were there on every device."""
 
     def get(self, kind):
-        return True
+        return rows.TAKEN
 
 
 def unpacked(base, dtype: torch.dtype) -> torch.Tensor:
@@ -111,7 +113,7 @@ def quantised(base) -> None:
                 setattr(module, name, layer)
 
 
-def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
+def traced(settings: config.Config, plan, shape, answers: float) -> tuple[int, int]:
     """Bytes allocated at most by (forward and backward pass of the fullest micro-batch of an epoch, its
     evaluation), adapter included."""
     torch.set_default_dtype(plan.dtype)
@@ -131,7 +133,7 @@ def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
     )  # fmt: skip
     run.best = {name: p.detach().clone() for name, p in run.parameters.items()}
     fixed, peaks = 2 * sum(p.numel() * p.element_size() for p in adapter), []
-    run.held_out = fullest = fullest_micro_batch(run)
+    run.held_out = fullest = fullest_micro_batch(run, answers)
     for work in (lambda: run.gradients(fullest, supervised=1), run.evaluate):
         gc.collect()
         with Allocated([*tuned.parameters(), *tuned.buffers()]) as allocated:
@@ -140,15 +142,22 @@ def traced(settings: config.Config, plan, shape) -> tuple[int, int]:
     return tuple(peaks)
 
 
-def fullest_micro_batch(run: training.Run) -> list[Example]:
+def fullest_micro_batch(run: training.Run, answers: float) -> list[Example]:
     """Of the first epoch."""
+
+    def example(length: int) -> Example:
+        return Example((0,) * length, max(1, round((1 - answers) * length)))
+
     steps = training.steps_of_epoch(len(LENGTHS), run.training.batch_size, run.training.seed, epoch=0)
-    examples = [[Example((0,) * LENGTHS[number], 1) for number in step] for step in steps]
+    examples = [[example(LENGTHS[number]) for number in step] for step in steps]
     batches = (batch for step in examples for batch in run.batches(run.piles(step)[0], None))
-    return [Example((0,) * length, 1) for length in max(batches, key=lambda batch: batch.tokens).lengths]
+    return [example(length) for length in max(batches, key=lambda batch: batch.tokens).lengths]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--answers", type=float, default=0.25)
+    answers = parser.parse_args().answers
     warnings.simplefilter("ignore")
     settings, shape = config.Config(profile="falcon-7b"), falcon_7b()
     settings.model.base = "tiiuae/falcon-7b"
@@ -158,16 +167,16 @@ def main() -> None:
             device="cuda", gpus=(card,), cores=8, memory=32 * GIB, memory_free=30 * GIB, bf16_unit="AMX",
             torch_version="", arches=("sm_80", "sm_86", "compute_120"),
         )  # fmt: skip
-        plans[name] = hardware.plan(settings, machine, shape, LENGTHS)
+        plans[name] = hardware.plan(settings, machine, shape, LENGTHS, answers)
     cuda_path()
     print(f"{'card':6} {'tokens':>7} {'recomputed':>16} {'planned':>9} {'traced':>9} {'':>6} {'in one kernel':>14} "
           f"{'evaluation':>10} GiB")  # fmt: skip
     for name, plan in plans.items():
         found, rest, planned = [], plan.memory.weights + plan.memory.optimizer, plan.memory.allocated
         for kernels in ({}, InOneKernel()):
-            rows._taken = kernels
+            rows._refusals = kernels
             with FakeTensorMode(allow_non_fake_inputs=True):
-                found += [rest + size for size in traced(settings, plan, shape)]
+                found += [rest + size for size in traced(settings, plan, shape, answers)]
         step, evaluation, in_one_kernel, _ = found
         print(
             f"{name:6} {plan.tokens_per_micro_batch:>7,} {plan.recomputed_layers:>9} layers {planned / GIB:9.2f} "

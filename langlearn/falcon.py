@@ -148,12 +148,15 @@ class LastLayer(FalconDecoderLayer):
 def give_what_is_asked(model) -> None:
     """Have the last layer of `model`, if it is a multi-query Falcon's, compute what is asked for and no more. It is
     another class, not another function, because transformers wraps `forward` of a class to compute it again."""
-    config = model.config
-    if not one_key(config) or not config.parallel_attn or config.hidden_dropout:
-        return
-    last = model.base_model.h[-1]
-    if isinstance(last.self_attention, FusedFalconAttention):
-        last.__class__ = LastLayer
+    if answers_alone(model.config):
+        last = model.base_model.h[-1]
+        if isinstance(last.self_attention, FusedFalconAttention):
+            last.__class__ = LastLayer
+
+
+def answers_alone(config) -> bool:
+    """Whether such a model's last layer can be a `LastLayer`."""
+    return one_key(config) and config.parallel_attn and not config.hidden_dropout
 
 
 def gave_what_was_asked() -> bool:
@@ -180,11 +183,14 @@ def one_key(config) -> bool:
     return packs(config) and config.multi_query and not config.new_decoder_architecture
 
 
-def choose_kernel(model) -> None:
-    """On a GPU, have rows of packed examples attend in one kernel, if it has one that does it right."""
+def choose_kernel(model) -> str:
+    """On a GPU, have rows of packed examples attend in one kernel, if it has one that does it right. Returns for people
+    what was chosen and why, "" where there is nothing to choose."""
     weight, config = model.get_input_embeddings().weight, model.config
-    if weight.is_cuda and one_key(config):
-        try_kernel(weight.device, weight.dtype, config.num_attention_heads, config.head_dim)
+    if not weight.is_cuda or not one_key(config):
+        return ""
+    refusal = try_kernel(weight.device, weight.dtype, config.num_attention_heads, config.head_dim)
+    return f"each example by itself, torch's kernel for rows does not serve: {refusal}" if refusal else "whole rows"
 
 
 def _mask_only_where_needed(*args, allow_is_causal_skip=True, **kwargs):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from langlearn import checkpoint, generation, launch, model, pace, prompts, record
+from langlearn import checkpoint, falcon, generation, launch, model, pace, prompts, record
 from langlearn.cases import Case, Corpus
 from langlearn.computing import Setup
 from langlearn.config import Config, Training
@@ -34,8 +34,16 @@ class Lesson:
     @cached_property
     def lengths(self) -> list[int]:
         """Token lengths of the first epoch's training examples."""
-        count = len(self.curriculum.cases)
-        return [len(self.curriculum.example(i, epoch=0).input_ids) for i in range(count)]
+        return [len(example.input_ids) for example in self._first_epoch]
+
+    @cached_property
+    def answers(self) -> float:
+        """The share of their tokens that is answers."""
+        return sum(example.supervised for example in self._first_epoch) / max(1, sum(self.lengths))
+
+    @cached_property
+    def _first_epoch(self) -> list[Example]:
+        return [self.curriculum.example(i, epoch=0) for i in range(len(self.curriculum.cases))]
 
 
 def cases_per_step(training: Training, ranks: int) -> int:
@@ -110,6 +118,8 @@ def fine_tune(
     expected, quantised = model.count_quantised(base)
     if config.model.quantization == "nf4":
         log.say(f"{quantised} of {expected} linear layers are 4-bit")
+    if kernel := falcon.choose_kernel(base):
+        log.say(f"attention takes {kernel}")
     if plan.unpacked:
         base = model.unpack(base, plan.dtype)
     questions = config.training.diagnostic_questions

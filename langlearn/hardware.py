@@ -95,8 +95,9 @@ class Plan:
         return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -> Plan:
-    """The plan for fine-tuning a model of `model_config` (transformers) on examples of these token `lengths`.
+def plan(config: Config, hardware: Hardware, model_config, lengths: list[int], answers: float = 1.0) -> Plan:
+    """The plan for fine-tuning a model of `model_config` (transformers) on examples of these token `lengths`, of which
+    such a share is `answers`.
 
     Raises UserError where this machine cannot do it, with what could.
     """
@@ -115,10 +116,11 @@ def plan(config: Config, hardware: Hardware, model_config, lengths: list[int]) -
     reordered = with_copies < SMALL_SHARE * room.free and suits(torch.device(hardware.device), dtype)
     workers = _workers(config, hardware, ranks, model_config) if small else 1
     load = load_of(config, lengths, ranks, workers)
+    answers = answers if falcon.answers_alone(model_config) else 1.0
     step = memory.Step(
         hardware.device, dtype, "none" if unpacked else config.model.quantization, optimizer, config.adapter.r,
         config.adapter.dropout, tuple(targets) if targets else None, recomputed=0, ranks=ranks,
-        scored_length=rows.scores_kept(load.usual) if scored else 0,
+        scored=tuple(rows.scores_kept(load.usual, share) if scored else 0 for share in (1.0, answers)), answers=answers,
         workers=workers, embeds=config.embeds, reordered=reordered,
     )  # fmt: skip
     if not shape.like_falcon_7b:

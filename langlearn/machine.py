@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from langlearn.errors import UserError
 GIB = 2**30
 CUDA_CONTEXT = int(0.6 * GIB)  # what a process takes of a GPU before it allocates anything
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_most_before_files = 0  # bytes, see files_not_counted
 NO_GLIBC = (OSError, TypeError, AttributeError)  # what asking for its functions raises on another system
 
 
@@ -227,11 +229,32 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the most this process allocated on the GPU, or the most it held in memory on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    return max(_most_before_files, _most_held())
+
+
+def _most_held() -> int:
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
+    with suppress(OSError, TypeError):  # getrusage would count what this process was forked from as well
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@contextmanager
+def files_not_counted() -> Iterator[None]:
+    """What is held within is not counted by `peak_memory`: there weights are read through a map of their file, whose
+    pages Linux takes back where memory is short. Elsewhere than on Linux they do count."""
+    global _most_before_files
+    before = _most_held()
+    try:
+        yield
+    finally:
+        gc.collect()  # the maps
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+            _most_before_files = max(_most_before_files, before)
 
 
 def give_back_freed_memory() -> None:

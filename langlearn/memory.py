@@ -100,10 +100,12 @@ class Memory:
 @dataclass(frozen=True)
 class Step:
     """How a step is computed. `recomputed`: layers, the first ones, that are computed again backward; `targets` are the
-    linears with an adapter, None for all of them; `scored_length`: keys for which a position keeps its attention scores
-    (`rows.scores_kept`), 0 where a fused kernel keeps none; `workers` compute side by side, and each has gradients of
-    its own. `embeds`: whether an embedder is loaded in the same run; `reordered`: whether adapted layers and head have
-    copies, see reordered.py. `kept`: of layers that are not counted from their shapes, see `kept.by_token`."""
+    linears with an adapter, None for all of them; `scored`: keys for which a position keeps its attention scores
+    (`rows.scores_kept`) in a layer and in the last one, 0 where a fused kernel keeps none; `answers`: the share of
+    tokens that the last layer computes to the end (falcon.LastLayer); `workers` compute side by side, and each has
+    gradients of its own. `embeds`: whether an embedder is loaded in the same run; `reordered`: whether adapted layers
+    and head have copies, see reordered.py. `kept`: of layers that are not counted from their shapes, see
+    `kept.by_token`."""
 
     device: str
     dtype: torch.dtype
@@ -114,7 +116,8 @@ class Step:
     targets: tuple[str, ...] | None
     recomputed: int
     ranks: int
-    scored_length: int = 0
+    scored: tuple[int, int] = (0, 0)
+    answers: float = 1.0
     workers: int = 1
     embeds: bool = True
     reordered: bool = False
@@ -191,9 +194,18 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     narrow = step.compute_bytes if step.compute_bytes < 4 else 0
     copies = 4 * 2 + step.workers * (4 * 2 + narrow) + (4 if step.ranks > 1 else 0)
     inputs = shape.hidden * step.compute_bytes
-    layer, around = step.kept or (_kept_by_layer(shape, step), 3 * inputs)
-    kept = step.recomputed * inputs + (shape.layers - step.recomputed) * layer + around
-    again = layer if step.recomputed == shape.layers else 0  # fewer are computed again when others are done with
+    if step.kept:
+        layer, around = step.kept
+        last = layer
+    else:
+        layer, last = (_kept_by_layer(shape, step, *of) for of in zip(step.scored, (1.0, step.answers), strict=True))
+        around = int((2 + step.answers) * inputs)
+    kept = step.recomputed * inputs + sum(([layer] * (shape.layers - 1) + [last])[step.recomputed :]) + around
+    working, again = _working(shape, step), 0
+    if step.recomputed == shape.layers:
+        again = layer  # fewer are computed again when others are done with
+    else:  # the last layer's backward pass comes first; then what it kept is gone
+        working = max(int(step.answers * working), working - last)
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:
@@ -206,7 +218,7 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
         optimizer=int(adapter * OPTIMIZER_BYTES[step.optimizer]),
         activations=tokens * kept,
         logits=chunk * shape.vocabulary * (_head_logit_bytes(step) if shape.chunked else LOGIT_BYTES),
-        working_set=tokens * (_working(shape, step) + again) + _scratch(shape, step),
+        working_set=tokens * (working + again) + _scratch(shape, step),
         overhead=overhead,
     )
 
@@ -220,13 +232,13 @@ def _adapted(shape: Shape, targets: tuple[str, ...] | None) -> list[Linear]:
     return [each for each in shape.linears if targets is None or each.name in targets]
 
 
-def _kept_by_layer(shape: Shape, step: Step) -> int:
+def _kept_by_layer(shape: Shape, step: Step, scored: int, answers: float) -> int:
     """Bytes a token that one layer of Falcon keeps for its backward pass. A frozen 4-bit linear keeps nothing of its
     input; an adapted one keeps the input after dropout, and the places that were dropped (lora.dropped_places); or,
-    where memory is short, the input as it is."""
+    where memory is short, the input as it is. All tokens have query, key and value, the share of `answers` the rest."""
     c, adapted = step.compute_bytes, _adapted(shape, step.targets)
     frugal, names = step.device in FRUGAL, {each.name for each in adapted}
-    shares = shape.norms == shape.layers and (frugal or not step.dropout)
+    shares = shape.norms == shape.layers and (frugal or not step.dropout) and answers == 1
 
     def kept_width(each: Linear) -> int:
         if shares and each.name == "dense_h_to_4h" and "query_key_value" in names:
@@ -235,14 +247,16 @@ def _kept_by_layer(shape: Shape, step: Step) -> int:
             return 0  # made again from the input of the GELU, which counts below
         return each.inputs
 
+    def input_of(each: Linear) -> float:
+        size = kept_width(each) * c + each.inputs * places + step.rank * c
+        return size if each.name == "query_key_value" else answers * size
+
     places = 0 if frugal else -8 * math.log1p(-step.dropout)
-    kept = sum(each.count * (kept_width(each) * c + each.inputs * places + step.rank * c) for each in adapted)
-    inputs = kept // shape.layers
     norms = shape.norms // shape.layers * (shape.hidden * c + 8)
     # Query and output; the output once more than where a GPU attends in one kernel (rows.py), which only trying tells.
     attention = 2 * shape.heads * shape.head_dim * c + 2 * shape.head_dim * c + 4 * shape.heads
-    attention += step.scored_length * shape.heads * c
-    return inputs + norms + attention + shape.mlp_width * c
+    attention += scored * shape.heads * c
+    return int(sum(map(input_of, adapted)) + norms + attention + answers * shape.mlp_width * c)
 
 
 def _working(shape: Shape, step: Step) -> int:

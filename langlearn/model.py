@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from langlearn import assets, config, falcon, lora
 from langlearn.errors import UserError, first_line
+from langlearn.machine import files_not_counted
 from langlearn.reordered import reorder
 
 
@@ -46,7 +47,7 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     folder = assets.model_folder(model.base, model.revision, weights=True)
     shortages = _shortages(device)
     try:
-        with falcon.quantisable():
+        with falcon.quantisable(), files_not_counted():
             loaded, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 **as_trained(load_config(model), model.quantization, device, dtype),
@@ -55,6 +56,7 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
                 local_files_only=True,
                 output_loading_info=True,
             )
+            _away_from_files(loaded)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
@@ -70,6 +72,13 @@ def load_base(model: config.Model, device: str | torch.device, dtype: torch.dtyp
     if model.quantization == "nf4" and found != expected:
         raise UserError(f"only {found} of {expected} linear layers of {model.base} are 4-bit: this would not be QLoRA")
     return frozen(loaded, recomputed)
+
+
+def _away_from_files(loaded: nn.Module) -> None:
+    """On a CPU weights that are as their file has them are parts of its map, which would stay for the whole run."""
+    for weight in loaded.parameters():
+        if weight.device.type == "cpu" and weight.is_floating_point():
+            weight.data = weight.data.clone()
 
 
 def _shortages(device: str | torch.device) -> int:

@@ -118,14 +118,14 @@ def bill(seconds: float, pace: Pace | None, settings) -> dict[str, float]:
     return energy if price is None else energy | {"cost": seconds / 3600 * price}
 
 
-def timed(plan, config: Config, model_config, lesson, lengths: list[int], ranks: launch.Ranks):
-    """`plan` with its pace. `lengths` are those of the lesson's first epoch.
+def timed(plan, config: Config, model_config, lesson, ranks: launch.Ranks):
+    """`plan` with its pace.
 
     All ranks measure at once, because at once they will train, and the slowest counts. Where nothing can be measured
     the run goes on, and the plan says why there is no prediction.
     """
     launch.barrier(ranks)
-    found = stand_in.measured(plan, config, model_config, lesson.curriculum, lengths, ranks, lesson.held_out)
+    found = stand_in.measured(plan, config, model_config, lesson.curriculum, lesson.lengths, ranks, lesson.held_out)
     per_token, evaluation, reading, writing = _slowest(
         ranks, found.per_token, found.evaluation, found.reading, found.writing
     )
@@ -139,39 +139,37 @@ def timed(plan, config: Config, model_config, lesson, lengths: list[int], ranks:
         found.timed,
         stand_in.depths(model_config, plan.device),
         config.training.watts or (found.watts * min(plan.ranks, len(plan.hardware.gpus)) if found.watts else None),
-        Work.of(lengths, config.training, plan.ranks),
+        Work.of(lesson.lengths, config.training, plan.ranks),
     )
     rows = pace.rows(config.training, model_config.num_hidden_layers)
     return replace(plan, pace=pace, reasons=(*plan.reasons, *rows))
 
 
-def with_changes(plan, config: Config, model_config, lesson, lengths: list[int], ranks: launch.Ranks):
+def with_changes(plan, config: Config, model_config, lesson, ranks: launch.Ranks):
     """`plan` with what would change its pace, where that is known; all ranks measure at once."""
     if plan.pace is None:
         return plan
-    return replace(plan, changes=tuple(_changes(plan, config, model_config, lesson.curriculum, lengths, ranks)))
+    return replace(plan, changes=tuple(_changes(plan, config, model_config, lesson, ranks)))
 
 
-def _changes(
-    plan, config: Config, model_config, taught: Curriculum, lengths: list[int], ranks: launch.Ranks
-) -> Iterator[tuple[str, str, str]]:
+def _changes(plan, config: Config, model_config, lesson, ranks: launch.Ranks) -> Iterator[tuple[str, str, str]]:
     """(change, how long training would take, how and at what memory),
     each measured like the plan or counted from it."""
-    settings, other = config.training, "off" if plan.recomputed_layers else "on"
-    tried = [(f"recompute {other}", "activation_checkpointing", other, taught, lengths)]
+    settings, taught = config.training, lesson.curriculum
+    turned = "off" if plan.recomputed_layers else "on"
+    tried = [(f"recompute {turned}", "activation_checkpointing", turned, lesson)]
     if taught.neighbours and settings.retrieval_share:
         alone = Curriculum(taught.cases, [], taught.encoder, settings, taught.k)
-        short = [len(alone.example(i, 0).input_ids) for i in range(len(alone.cases))]
-        tried.append(("no retrieval", "retrieval_share", 0, alone, short))
+        tried.append(("no retrieval", "retrieval_share", 0, replace(lesson, curriculum=alone)))
     if plan.device == "cuda" and plan.ranks == 1:
         yield "two such GPUs", f"about {clock(plan.pace.seconds() / TWO_GPUS)}", "both train at once, 1.8 times as fast"
-    for name, key, value, curriculum, sizes in tried:
-        changed = replace(config, training=replace(settings, **{key: value}))
+    for name, key, value, other in tried:
+        changed, sizes = replace(config, training=replace(settings, **{key: value})), other.lengths
         try:
-            instead = hardware.plan(changed, plan.hardware, model_config, sizes)
+            instead = hardware.plan(changed, plan.hardware, model_config, sizes, other.answers)
         except UserError:  # it does not fit
             continue
-        found = stand_in.measured(instead, changed, model_config, curriculum, sizes, ranks, of_a_change=True)
+        found = stand_in.measured(instead, changed, model_config, other.curriculum, sizes, ranks, of_a_change=True)
         if math.isnan(found.per_token):
             continue
         seconds = found.per_token * Work.of(sizes, changed.training, plan.ranks).tokens_of(plan.pace.work.steps)

@@ -10,11 +10,14 @@ on a GPU whose flash attention takes rows as they are, one kernel for all exampl
 each.
 """
 
+import inspect
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention.varlen import varlen_attn
+
+from langlearn.errors import first_line
 
 # cuDNN's attention, which torch would take first on a Hopper GPU, prepares a plan for each length that it meets, tens
 # of milliseconds each; flash attention has none. This holds for the whole process.
@@ -25,7 +28,10 @@ MOST_SCORED = 2048  # tokens of an example; the scores of longer ones take more 
 BLOCK = 128  # positions whose scores are computed at once, with the keys up to the last of them and no others
 TRIED_ON = (3, 70, 200)  # tokens of the examples with which a GPU's kernel for rows is tried
 CLOSE = 0.03  # of the norm: what rounding to 16 bits may change
-_taken: dict[tuple, bool] = {}
+# Older torch takes one key head for all without being told.
+ONE_KEY = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+TAKEN = ""
+_refusals: dict[tuple, str] = {}
 Block = tuple[int, int, int]
 """(first position of its example, start, end) of a block of positions, all counted from the start of the row"""
 
@@ -53,7 +59,7 @@ def attended(query, key, value, row: Row, asked: torch.Tensor | None = None) -> 
         raise ValueError(f"a row of {length} tokens holds no examples of {row.lengths}")
     if (query.device.type, query.dtype) == SCORED and max(row.lengths) <= MOST_SCORED:
         output = Scored.apply(query, key, value, _blocks(row.lengths, asked))
-    elif _taken.get((query.device, query.dtype, heads, size)):
+    elif _refusals.get((query.device, query.dtype, heads, size)) == TAKEN:
         output = _in_one_kernel(query, key, value, row)
     else:
         output = _each_alone(query, key, value, row)
@@ -75,27 +81,28 @@ def causal_attention(query, key, value):
 
 def _in_one_kernel(query, key, value, row: Row) -> torch.Tensor:
     ends, longest = row.ends(query.device), max(row.lengths)
-    causal = {"window_size": (-1, 0), "enable_gqa": True}
-    return varlen_attn(query, key[:, None], value[:, None], ends, ends, longest, longest, **causal).flatten(1)
+    one_key, causal = (query, key[:, None], value[:, None]), {"window_size": (-1, 0), **ONE_KEY}
+    return varlen_attn(*one_key, ends, ends, longest, longest, **causal).flatten(1)
 
 
-def try_kernel(device: torch.device, dtype: torch.dtype, heads: int, size: int) -> bool:
-    """Whether this GPU has the kernel for whole rows, and it gives what each example alone gives, forward and backward;
-    `attended` takes it from now on if so. Not to be called within a layer: what is tried would be computed again."""
+def try_kernel(device: torch.device, dtype: torch.dtype, heads: int, size: int) -> str:
+    """TAKEN where this GPU has the kernel for whole rows, and it gives what each example alone gives, forward and
+    backward: `attended` takes it from now on. Else why not. Not to be called within a layer: what is tried would be
+    computed again."""
     kind = device, dtype, heads, size
-    if kind not in _taken:
+    if kind not in _refusals:
         draw, length = torch.Generator(device).manual_seed(0), sum(TRIED_ON)
         shapes = ((length, heads, size), (length, size), (length, size), (length, heads * size))
         *inputs, towards = (torch.randn(shape, generator=draw, device=device, dtype=dtype) for shape in shapes)
         right = _both_ways(_each_alone, inputs, towards)
         try:
             found = _both_ways(_in_one_kernel, inputs, towards)
-            _taken[kind] = all(map(_close, found, right))
+            _refusals[kind] = TAKEN if all(map(_close, found, right)) else "its result is another"
         except torch.OutOfMemoryError:
             raise
-        except Exception:  # an older GPU, float32, a torch that is built without it
-            _taken[kind] = False
-    return _taken[kind]
+        except Exception as error:  # an older GPU, float32, a torch that is built without it
+            _refusals[kind] = first_line(error)
+    return _refusals[kind]
 
 
 def _close(found: torch.Tensor, right: torch.Tensor) -> bool:
@@ -191,9 +198,11 @@ def _blocks(lengths: list[int], asked: torch.Tensor | None = None) -> list[Block
     return [blocks[i] for i in torch.searchsorted(ends, asked, right=True).unique().tolist()]
 
 
-def scores_kept(length: int) -> int:
-    """For how many keys a position of an example of this length keeps its scores for the backward pass, on average."""
-    return round(sum((end - start) * end for _, start, end in _blocks([length])) / length)
+def scores_kept(length: int, answers: float = 1.0) -> int:
+    """For how many keys a position of an example of this length keeps its scores for the backward pass, on average;
+    where only what predicts its answer, so large a share at its end, is asked for."""
+    blocks = [(end - start) * end for _, start, end in _blocks([length]) if end > (1 - answers) * length]
+    return round(sum(blocks) / length)
 
 
 @lru_cache(maxsize=64)

@@ -166,7 +166,8 @@ def situation(weightless, tiny_corpus):
         train, held_out = cases.split(corpus, made.data.train_share, made.data.seed)
         tokenizer, model_config = AutoTokenizer.from_pretrained(weightless), model.load_config(made.model)
         lesson = finetuning.prepare(made, corpus, train, held_out, tokenizer)
-        return made, model_config, lesson, hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
+        plan = hardware.plan(made, hardware.describe(), model_config, lesson.lengths, lesson.answers)
+        return made, model_config, lesson, plan
 
     return make
 

@@ -128,3 +128,26 @@ print(before - held())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     kept, given = map(int, done.stdout.split())
     assert kept < 20 and given > 150  # MiB of 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pages of files do count")
+def test_what_is_mapped_of_files_is_no_part_of_the_peak_and_what_was_held_before_is(tmp_path):
+    code = """
+import mmap, sys, torch
+from langlearn.machine import files_not_counted, peak_memory
+peaks = []
+def note(): peaks.append(peak_memory(torch.device("cpu")) >> 20)
+note()
+torch.ones(30 * 2**18), note()
+with files_not_counted(), open(sys.argv[1], "rb") as file:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        sum(pages[at] for at in range(0, len(pages), 4096))
+note()
+torch.ones(200 * 2**18), note()
+print(*(later - earlier for earlier, later in zip(peaks, peaks[1:])))
+"""
+    (tmp_path / "weights").write_bytes(bytes(200 << 20))
+    command = [sys.executable, "-c", code, str(tmp_path / "weights")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    before, mapped, after = map(int, done.stdout.split())
+    assert before > 20 and abs(mapped) < 10 and after > 150  # MiB

@@ -43,14 +43,15 @@ def tuned(base, dtype, dropout=0.05, recomputed=0):
 
 
 def step_for(dtype, dropout=0.05, recomputed=0, scored_length=128):
-    return memory.Step("cpu", dtype, "nf4", "adamw", 16, dropout, None, recomputed, 1, scored_length)
+    return memory.Step("cpu", dtype, "nf4", "adamw", 16, dropout, None, recomputed, 1, (scored_length, scored_length))
 
 
-def batch_of(tokens, length=128):
+def batch_of(tokens, length=128, answers=1.0):
     count = tokens // length
     ids = torch.randint(0, 256, (1, tokens))
     positions = torch.arange(length).repeat(count)[None]
-    predicting = torch.arange(tokens - 1)
+    predicting = torch.arange(tokens).view(count, length)[:, -round(answers * length) :].flatten()
+    predicting = predicting[predicting < tokens - 1]
     return Batch(ids, ids.clone(), positions, None, [length] * count, predicting, tokens=tokens, asked=predicting)
 
 
@@ -185,3 +186,24 @@ def test_each_tensor_that_the_layers_keep_is_counted_once(bases, monkeypatch, ta
     step = replace(step_for(torch.bfloat16, dropout, scored_length=0), targets=tuple(targets) if targets else None)
     counted = memory.peak(memory.shape_of(falcon_config()), step, tokens).activations
     assert counted == pytest.approx(kept_for_backward(made, batch_of(tokens)), rel=0.05)
+
+
+@pytest.mark.parametrize("answers", [0.25, 0.6])
+@pytest.mark.parametrize("dropout", [0.0, 0.05])
+@pytest.mark.parametrize("kind", ["scored", "fused", "frugal"])
+def test_of_the_last_layer_what_predicts_no_answer_is_not_counted(bases, monkeypatch, kind, dropout, answers):
+    if kind != "scored":
+        monkeypatch.setattr(rows, "SCORED", None)
+    if kind == "frugal":
+        monkeypatch.setattr(lora, "FRUGAL", ("cpu",))
+        monkeypatch.setattr(memory, "FRUGAL", ("cpu",))
+    loaded = model.load_base(config.Model(base=bases[256]), DEVICE, torch.bfloat16)
+    made = model.add_adapter(loaded, config.Adapter(r=16, dropout=dropout), seed=0).train()
+    length = 512
+    scored = [rows.scores_kept(length, share) if kind == "scored" else 0 for share in (1.0, answers)]
+    whole = step_for(torch.bfloat16, dropout, scored_length=scored[0])
+    steps = (whole, replace(whole, scored=tuple(scored), answers=answers))
+    whole, counted = (memory.peak(memory.shape_of(falcon_config()), step, 4 * length).activations for step in steps)
+    batch = batch_of(4 * length, length, answers)
+    saved = kept_for_backward(made, replace(batch, asked=None)) - kept_for_backward(made, batch)
+    assert whole - counted == pytest.approx(saved, rel=0.1)

@@ -138,6 +138,15 @@ def published(tiny_falcon, tmp_path, publish_adapter):
     return tmp_path / "adapter"
 
 
+def test_loaded_weights_do_not_change_with_their_file(tiny_falcon, tmp_path):
+    folder = shutil.copytree(tiny_falcon, tmp_path / "base")
+    base, file = loaded(folder, quantization="none"), folder / "model.safetensors"
+    with file.open("r+b") as opened:
+        opened.write(bytes(file.stat().st_size))
+    for weight, right in zip(base.parameters(), loaded(tiny_falcon, quantization="none").parameters(), strict=True):
+        assert torch.equal(weight, right)
+
+
 class Products(TorchDispatchMode):
     """Notes the sizes that are multiplied with."""
 

@@ -134,6 +134,7 @@ def test_a_gpu_trains_measures_and_answers(trained):
     plan = document["plan"]
     assert (plan["device"], plan["dtype"], plan["optimizer"]) == ("cuda", "bfloat16", "paged_adamw_8bit")
     assert document["quantization"]["linear_layers_found"] == 8 and curve(log, "loss")
+    assert "attention takes each example by itself, torch's kernel for rows does not serve: " in log
     assert document["evaluation"]["after"] < document["evaluation"]["before"]
     assert "loss on the answer" in log and plan["predicted_seconds"] > 0
     done = run("run_query.py", GPU, settings, "--json", "--query", "A runner with a twisted ankle. What is it?")

@@ -19,7 +19,7 @@ LENGTHS = [40 + 37 * n % 200 for n in range(21)]
 
 
 def timed(made, model_config, lesson, plan, changes=False):
-    arguments = made, model_config, lesson, lesson.lengths, ALONE
+    arguments = made, model_config, lesson, ALONE
     plan = pace.timed(plan, *arguments)
     return pace.with_changes(plan, *arguments) if changes else plan
 
@@ -116,7 +116,8 @@ def test_a_large_model_is_timed_by_one_layer_and_two(situation, monkeypatch):
     monkeypatch.setitem(stand_in.PARAMETERS, "cpu", 1)
     made, model_config, lesson, plan = situation()
     model_config.num_hidden_layers = 40
-    plan = timed(made, model_config, lesson, hardware.plan(made, plan.hardware, model_config, lesson.lengths))
+    plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths, lesson.answers)
+    plan = timed(made, model_config, lesson, plan)
     assert plan.pace.layers == (1, 2) and plan.pace.per_token > 0
     assert "timed on 1 and 2 of 40 layers" in " ".join(plan.table().split())
 
@@ -144,7 +145,7 @@ def test_a_second_gpu_is_offered_where_there_is_one(situation):
     slow = replace(a_pace(), per_token=1.0)
     for device, ranks, offered in (("cuda", 1, True), ("cuda", 2, False), ("cpu", 1, False)):
         one = replace(plan, device=device, ranks=ranks, pace=slow)
-        rows = list(pace._changes(one, made, model_config, lesson.curriculum, lesson.lengths, ALONE))
+        rows = list(pace._changes(one, made, model_config, lesson, ALONE))
         assert any(name == "two such GPUs" for name, _, _ in rows) == offered
         if offered:
             assert rows[0][1] == f"about {pace.clock(slow.seconds() / 1.8)}"
@@ -154,7 +155,7 @@ def test_what_does_not_fit_is_not_offered(situation):
     made, model_config, lesson, plan = situation(retrieval_share=0.0, num_train_epochs=1.0,
                                                  activation_checkpointing="on")  # fmt: skip
     plan = replace(plan, pace=a_pace(), hardware=replace(plan.hardware, memory_free=hardware.GIB // 2))
-    assert list(pace._changes(plan, made, model_config, lesson.curriculum, lesson.lengths, ALONE)) == []
+    assert list(pace._changes(plan, made, model_config, lesson, ALONE)) == []
 
 
 def test_a_time_that_cannot_be_measured_stops_nothing(situation, monkeypatch):

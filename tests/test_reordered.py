@@ -128,7 +128,7 @@ def test_copies_end_with_their_model(tiny_falcon, dtype):
 def test_the_plan_counts_the_copies(situation, tiny_falcon, dtype, targets):
     made, model_config, lesson, _ = situation()
     made.model.dtype, made.adapter.target_modules = str(dtype).removeprefix("torch."), targets
-    plan = hardware.plan(made, hardware.describe(), model_config, lesson.lengths)
+    plan = hardware.plan(made, hardware.describe(), model_config, lesson.lengths, lesson.answers)
     assert plan.unpacked and plan.reordered
     real = tuned(tiny_falcon, dtype, targets=targets)
     reordered.reorder(real)

@@ -45,7 +45,7 @@ def both_ways(way, given):
 @pytest.fixture
 def kernel(monkeypatch):
     """kernel(f): on this machine torch's kernel for rows is f."""
-    monkeypatch.setattr(rows, "_taken", {})
+    monkeypatch.setattr(rows, "_refusals", {})
     return lambda function: monkeypatch.setattr(rows, "varlen_attn", function)
 
 
@@ -74,8 +74,8 @@ def test_the_kernel_for_rows_is_taken_only_if_it_was_seen_to_be_right(kernel, mo
     given = inputs(dtype)
     rows.attended(*given, rows.Row(LENGTHS))
     assert not calls, "it was not tried yet"
-    assert rows.try_kernel(torch.device("cpu"), dtype, 4, 16) is right
-    assert rows.try_kernel(torch.device("cpu"), dtype, 4, 16) is right and len(calls) == 1, "once is enough"
+    assert (rows.try_kernel(torch.device("cpu"), dtype, 4, 16) == rows.TAKEN) is right
+    assert (rows.try_kernel(torch.device("cpu"), dtype, 4, 16) == rows.TAKEN) is right and len(calls) == 1, "once is enough"
     rows.attended(*given, rows.Row(LENGTHS))
     assert len(calls) == 1 + right
 
@@ -98,7 +98,7 @@ def test_a_try_that_finds_no_memory_is_made_again(kernel):
     with pytest.raises(torch.OutOfMemoryError):
         rows.try_kernel(torch.device("cpu"), torch.float32, 4, 16)
     kernel(as_documented)
-    assert rows.try_kernel(torch.device("cpu"), torch.float32, 4, 16)
+    assert rows.try_kernel(torch.device("cpu"), torch.float32, 4, 16) == rows.TAKEN
 
 
 ON_A_GPU = """
@@ -128,7 +128,7 @@ def made():
     return base.train().requires_grad_(True)
 
 alone = losses(made())  # the try fails: there is no kernel
-rows._taken.clear()
+rows._refusals.clear()
 rows.varlen_attn = counted
 whole = losses(made())
 assert len(calls) == 1 + 3, calls  # the try; two layers, one of them once more

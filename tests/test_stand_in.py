@@ -156,7 +156,7 @@ def test_a_stand_in_is_what_will_be_trained_but_for_its_numbers(
 ):
     made, model_config, lesson, plan = situation(**settings)
     made.model.quantization = quantization
-    plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths)
+    plan = hardware.plan(made, plan.hardware, model_config, lesson.lengths, lesson.answers)
     assert plan.unpacked is (quantization == "nf4")
     plan = replace(plan, unpacked=unpacked)
     setup = computing.Setup.of(plan, made.training, model_config, lesson.lengths, ALONE.device)
