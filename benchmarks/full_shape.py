@@ -15,18 +15,23 @@ cards hold what their plans say.
 4. On the first of --cards a run that asks for too much at once: how often its log tells that the budget was halved.
 
 Without a GPU the same is done on the CPU, uncapped (with --base models/tiny-falcon, say). Everything lands in
-WORK/full_shape.json.
+WORK/full_shape.json as soon as it is known; what takes longer than --limit seconds is given up. To see in a minute that
+all of it runs: --base models/tiny-falcon --steps 3 --seconds 5.
 """
 
 import argparse
 import csv
 import json
+import multiprocessing
 import os
+import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from memory_trace import CARDS, GIB, falcon_7b  # it puts langlearn on the path
@@ -34,6 +39,8 @@ from memory_trace import CARDS, GIB, falcon_7b  # it puts langlearn on the path
 ROOT = Path(__file__).resolve().parent.parent
 CASES_A_STEP = 16  # of the falcon-7b profile
 MOST_CHARACTERS = 3000  # of a case with others before it; some 700 tokens
+WARMING = 1.0  # seconds
+ENOUGH_TO_HALVE = 5  # steps
 
 
 def make_base(folder: Path, tokenizer: Path, device: str) -> None:
@@ -54,33 +61,56 @@ def make_base(folder: Path, tokenizer: Path, device: str) -> None:
     part.rename(folder)
 
 
-def matrix_rate(device: str) -> float:
-    """FLOP a second."""
+def matrix_rate(device: str) -> tuple[str, float]:
+    """(what computes, FLOP a second), once its clock has gone up."""
     import torch
 
-    size, taken = 8192 if device == "cuda" else 2048, []
+    size, taken, began = 8192 if device == "cuda" else 2048, [], time.perf_counter()
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in "ab")
-    for _ in range(20):
-        began = time.perf_counter()
+    while len(taken) < 30 or time.perf_counter() - began < WARMING:
+        start = time.perf_counter()
         a @ b
         if device == "cuda":
             torch.cuda.synchronize()
-        taken.append(time.perf_counter() - began)
-    return 2 * size**3 / statistics.median(taken[5:])
+        taken.append(time.perf_counter() - start)
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    return name, 2 * size**3 / statistics.median(taken[-20:])
 
 
-def compared(given, base: str, device: str, flop_a_token: float, rate: float) -> dict:
+def elsewhere(work, *given):
+    """`work(*given)` in a process of its own, whose CUDA context is gone afterwards: what of a GPU is taken is told for
+    all processes together."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
+def ended(command: list[str], limit: float, **settings) -> subprocess.CompletedProcess | None:
+    """None where it took too long; then nothing that it started goes on."""
+    with subprocess.Popen(command, text=True, start_new_session=True, **settings) as started:
+        try:
+            out, err = started.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            print(f"given up after {limit:.0f} s: {' '.join(command[1:4])} …", flush=True)
+            return None
+    return subprocess.CompletedProcess(command, started.returncode, out, err)
+
+
+def compared(given, way: str, base: str, device: str, flop_a_token: float, rate: float) -> dict:
+    """Speed, share of the rate and losses of this way to train; nothing where it failed."""
     file = given.work / "compared.json"
+    file.unlink(missing_ok=True)
     command = [sys.executable, str(ROOT / "benchmarks" / "compare_training.py"), "--base", base, "--cases", given.cases,
-               "--device", device, "--ways", *given.ways, "--rounds", "1", "--seconds", str(given.seconds),
+               "--device", device, "--ways", way, "--rounds", "1", "--seconds", str(given.seconds),
                "--record", str(file)]  # fmt: skip
-    subprocess.run(command, check=True)
+    ended(command, given.limit)
+    if not file.is_file():
+        return {}
     found = json.loads(file.read_text(encoding="utf-8"))
-    for way, each in found.items():
-        speed = each["tokens_per_second"][0]
-        each["share_of_rate"] = speed * flop_a_token / rate
+    for each in found.values():
+        each["share_of_rate"] = each["tokens_per_second"][0] * flop_a_token / rate
         print(f"{way}: {each['share_of_rate']:.0%} of the matrix rate; loss of the first {given.steps} steps:")
-        print("   ", *each["losses"][: given.steps])
+        print("   ", *each["losses"][: given.steps], flush=True)
         if len(each["losses"]) < given.steps:
             print(f"    only {len(each['losses'])}: give it more --seconds")
     return found
@@ -100,14 +130,19 @@ def run(given, base: str, card: str, **more) -> dict:
     shutil.rmtree(logs, ignore_errors=True)
     command = [sys.executable, __file__, "--run", card, "--peaks", str(peaks), "--", "--fresh"]
     command += [text for key, value in settings.items() for text in (f"--{key}", str(value))]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"LANG_LEARN_RANKS": "1"})
+    environment = os.environ | {"LANG_LEARN_RANKS": "1"}
+    if card:  # a newer card's matrix library would take four times as much workspace
+        environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:2:16:8"
+    done = ended(command, given.limit, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    if done is None:
+        return {}
     if done.returncode:
-        print(f"{name}: ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        print(f"{name}: ended with {done.returncode}: {done.stderr.strip()[-2000:]}", flush=True)
         return {}
     document = json.loads((output / "run.json").read_text(encoding="utf-8"))
     taken = json.loads(peaks.read_text(encoding="utf-8")) or {"run": document["peak_memory_bytes"]}
     log = (logs / "train.log").read_text(encoding="utf-8")
-    plan, halved = document["plan"], log.count("halved")
+    plan, halved, attention = document["plan"], log.count("halved"), re.search(r"attention takes (.*)", log)
     print(
         f"{name}: {plan['tokens_per_micro_batch']:,} tokens at once, "
         f"{plan['recomputed_layers']} layers computed again; "
@@ -118,7 +153,7 @@ def run(given, base: str, card: str, **more) -> dict:
         f"{document['tokens_per_second']:,.0f} tokens/s; budget halved {halved} times",
         flush=True,
     )
-    return {"plan": plan, "peaks": taken, "halved": halved} | {
+    return {"plan": plan, "peaks": taken, "halved": halved, "attention": attention and attention[1]} | {
         name: document[name] for name in ("seconds", "tokens", "tokens_per_second", "steps", "final", "evaluation")
     }
 
@@ -138,8 +173,10 @@ def run_as(card: str, peaks: Path, argv: list[str]) -> None:
         torch.cuda.set_per_process_memory_fraction((CARDS[card].free - machine.CUDA_CONTEXT) / here)
     import medical_diagnosis_gpu
 
-    medical_diagnosis_gpu.main(argv)
-    peaks.write_text(json.dumps(found), encoding="utf-8")
+    try:
+        medical_diagnosis_gpu.main(argv)
+    finally:
+        peaks.write_text(json.dumps(found), encoding="utf-8")
 
 
 def watched(name: str, method, found: dict[str, int]):
@@ -184,9 +221,10 @@ def main() -> None:
     parser.add_argument("--base", help="a folder or a name that load_tokenizer.py has cached")
     parser.add_argument("--tokenizer", type=Path, help="without --base: the folder of a tokenizer")
     parser.add_argument("--cards", nargs="*", default=["12 GB", "24 GB"], choices=list(CARDS))
-    parser.add_argument("--ways", nargs="*", default=["old", "ours"])
+    parser.add_argument("--ways", nargs="*", default=["ours", "old"])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0, help="training time of each way that is compared")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds that each part may take")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--peaks", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
@@ -207,20 +245,16 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     base = given.base or str(given.work / "falcon-7b")
     if not given.base and not (given.work / "falcon-7b" / "config.json").is_file():
-        make_base(given.work / "falcon-7b", given.tokenizer, device)
+        elsewhere(make_base, given.work / "falcon-7b", given.tokenizer, device)
     corpus = cases.read(config.Data(cases=given.cases)).cases
     given.count = int(len(corpus) * config.Data().train_share)
     given.long_cases = lengthened(corpus, given.work / "long_cases.csv")
     shape = memory.shape_of(model.load_config(config.Model(base=base)))
-    flop_a_token, rate = 4 * shape.linear_parameters, matrix_rate(device)
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    flop_a_token, (name, rate) = 4 * shape.linear_parameters, elsewhere(matrix_rate, device)
     print(
         f"{name}, torch {torch.__version__}: {rate / 1e12:.1f} TFLOP/s, {flop_a_token / 1e9:.2f} GFLOP a token",
         flush=True,
     )
-    if device == "cuda":
-        torch.cuda.empty_cache()
-
     result = {"device": name, "flop_per_second": rate, "flop_per_token": flop_a_token}
 
     def keep(**more) -> None:
@@ -228,14 +262,21 @@ def main() -> None:
         result.update(more)
         (given.work / "full_shape.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
 
-    if given.ways:
-        keep(compared=compared(given, base, device, flop_a_token, rate))
+    keep()
+    both = {}
+    for way in given.ways:
+        both |= compared(given, way, base, device, flop_a_token, rate)
+        keep(compared=both)
+    if {"ours", "old"} <= both.keys():
+        ours, old = (both[way]["tokens_per_second"][0] for way in ("ours", "old"))
+        print(f"this project is {ours / old:.1f} times as fast as the old recipe", flush=True)
     cards, runs = given.cards if device == "cuda" else [""], []
     for card in cards:
         runs.append(run(given, base, card))
         keep(runs=runs)
-    too_much = {"training.tokens_per_micro_batch": 16384, "training.activation_checkpointing": "off"}
     if device == "cuda" and cards:
+        too_much = {"training.tokens_per_micro_batch": 16384, "training.activation_checkpointing": "off",
+                    "training.num_train_epochs": ENOUGH_TO_HALVE * CASES_A_STEP / given.count}  # fmt: skip
         keep(too_much=run(given, base, cards[0], **too_much))
 
 
