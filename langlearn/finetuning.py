@@ -15,7 +15,7 @@ from langlearn.computing import Setup
 from langlearn.config import Config, Training
 from langlearn.errors import UserError
 from langlearn.examples import Curriculum, Encoder, Example
-from langlearn.machine import give_back_freed_memory, peak_memory
+from langlearn.machine import GIB, give_back_freed_memory, peak_memory
 from langlearn.training import Run
 from langlearn.trainlog import TrainLog, clock
 
@@ -113,6 +113,7 @@ def fine_tune(
     if fresh and ranks.is_main:
         checkpoint.drop(folder)
     launch.barrier(ranks)
+    log.say(f"loading {config.model.base}: {model.bytes_of_weights(config.model) / GIB:.2f} GiB of weights")
     identity = model.base_identity(config.model)
     base = model.load_base(config.model, ranks.device, plan.dtype, plan.recomputed_layers)
     expected, quantised = model.count_quantised(base)

@@ -14,6 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 from langlearn import assets, config, falcon, lora
 from langlearn.errors import UserError, first_line
+from langlearn.files.model_files import weight_files
 from langlearn.machine import files_not_counted
 from langlearn.reordered import reorder
 
@@ -218,6 +219,12 @@ def unpack(model, dtype: torch.dtype):
 
 def _has_conv1d(model) -> bool:
     return any(isinstance(m, Conv1D) for m in model.modules())
+
+
+def bytes_of_weights(model: config.Model) -> int:
+    """Of the base's files."""
+    folder = assets.model_folder(model.base, model.revision, weights=True)
+    return sum(file.stat().st_size for file in weight_files(folder))
 
 
 def base_identity(model: config.Model) -> dict:
