@@ -89,8 +89,10 @@ def ended(command: list[str], limit: float, **settings) -> subprocess.CompletedP
     with subprocess.Popen(command, text=True, start_new_session=True, **settings) as started:
         try:
             out, err = started.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
+        except BaseException as why:  # Ctrl-C does not reach it by itself
             os.killpg(started.pid, signal.SIGKILL)
+            if not isinstance(why, subprocess.TimeoutExpired):
+                raise
             print(f"given up after {limit:.0f} s: {' '.join(command[1:4])} …", flush=True)
             return None
     return subprocess.CompletedProcess(command, started.returncode, out, err)

@@ -31,19 +31,21 @@ class Lesson:
     curriculum: Curriculum
     held_out: list[Example]
 
-    @cached_property
+    @property
     def lengths(self) -> list[int]:
         """Token lengths of the first epoch's training examples."""
-        return [len(example.input_ids) for example in self._first_epoch]
+        return [length for length, _ in self._first_epoch]
 
-    @cached_property
+    @property
     def answers(self) -> float:
         """The share of their tokens that is answers."""
-        return sum(example.supervised for example in self._first_epoch) / max(1, sum(self.lengths))
+        return sum(answer for _, answer in self._first_epoch) / max(1, sum(self.lengths))
 
     @cached_property
-    def _first_epoch(self) -> list[Example]:
-        return [self.curriculum.example(i, epoch=0) for i in range(len(self.curriculum.cases))]
+    def _first_epoch(self) -> list[tuple[int, int]]:
+        """(tokens, those of the answer) of each example; the examples themselves would fill memory."""
+        examples = (self.curriculum.example(i, epoch=0) for i in range(len(self.curriculum.cases)))
+        return [(len(example.input_ids), example.supervised) for example in examples]
 
 
 def cases_per_step(training: Training, ranks: int) -> int:
