@@ -136,11 +136,13 @@ def ours(base: str, path: str, seconds: float, device: str):
     )
     settings.adapter = config.Adapter(r=RANK, alpha=ALPHA, dropout=0.0)
     encoder = examples.Encoder(model.load_tokenizer(settings.model), settings.training.max_length)
-    lengths = [len(encoder.example(case).input_ids) for case in cases]
+    made = [encoder.example(case) for case in cases]
+    lengths = [len(example.input_ids) for example in made]
+    answers = sum(example.supervised for example in made) / sum(lengths)
     machine = hardware.describe()
     if device == "cpu":
         machine = replace(machine, device="cpu", gpus=())
-    plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths)
+    plan = hardware.plan(settings, machine, model.load_config(settings.model), lengths, answers)
     loaded = model.load_base(settings.model, device, torch.bfloat16, plan.recomputed_layers)
     if plan.unpacked:
         loaded = model.unpack(loaded, torch.bfloat16)

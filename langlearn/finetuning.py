@@ -38,8 +38,8 @@ class Lesson:
 
     @property
     def answers(self) -> float:
-        """The share of their tokens that is answers."""
-        return sum(answer for _, answer in self._first_epoch) / max(1, sum(self.lengths))
+        """The share of these examples' tokens that is answers; 1 where there are no examples."""
+        return sum(answer for _, answer in self._first_epoch) / sum(self.lengths) if self.lengths else 1.0
 
     @cached_property
     def _first_epoch(self) -> list[tuple[int, int]]:

@@ -244,8 +244,8 @@ def _most_held() -> int:
 
 @contextmanager
 def files_not_counted() -> Iterator[None]:
-    """What is held within is not counted by `peak_memory`: there weights are read through a map of their file, whose
-    pages Linux takes back where memory is short. Elsewhere than on Linux they do count."""
+    """What is held within is not counted by `peak_memory`, nor what loading takes beside: there weights are read through
+    a map of their file, whose pages Linux takes back where memory is short. Elsewhere than on Linux they do count."""
     global _most_before_files
     before = _most_held()
     try:

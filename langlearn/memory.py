@@ -203,9 +203,10 @@ def peak(shape: Shape, step: Step, tokens: int) -> Memory:
     kept = step.recomputed * inputs + sum(([layer] * (shape.layers - 1) + [last])[step.recomputed :]) + around
     working, again = _working(shape, step), 0
     if step.recomputed == shape.layers:
-        again = layer  # fewer are computed again when others are done with
-    else:  # the last layer's backward pass comes first; then what it kept is gone
-        working = max(int(step.answers * working), working - last)
+        again = layer
+    else:  # the last layer's backward pass comes first; then what it kept is gone, and the next may be computed again
+        below = working + (layer if 0 < step.recomputed == shape.layers - 1 else 0)
+        working = max(int(step.answers * working), below - last)
     if step.device == "cuda":
         overhead = CUDA_CONTEXT + (NCCL_BUFFERS if step.ranks > 1 else 0)
     else:

@@ -97,7 +97,7 @@ def try_kernel(device: torch.device, dtype: torch.dtype, heads: int, size: int) 
         right = _both_ways(_each_alone, inputs, towards)
         try:
             found = _both_ways(_in_one_kernel, inputs, towards)
-            _refusals[kind] = TAKEN if all(map(_close, found, right)) else "its result is another"
+            _refusals[kind] = TAKEN if all(map(_close, found, right)) else "it gives other results"
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # an older GPU, float32, a torch that is built without it
@@ -200,8 +200,8 @@ def _blocks(lengths: list[int], asked: torch.Tensor | None = None) -> list[Block
 
 def scores_kept(length: int, answers: float = 1.0) -> int:
     """For how many keys a position of an example of this length keeps its scores for the backward pass, on average;
-    where only what predicts its answer, so large a share at its end, is asked for."""
-    blocks = [(end - start) * end for _, start, end in _blocks([length]) if end > (1 - answers) * length]
+    where only what predicts its answer, so large a share at its end, is asked for: from the token before it on."""
+    blocks = [(end - start) * end for _, start, end in _blocks([length]) if end >= (1 - answers) * length]
     return round(sum(blocks) / length)
 
 
